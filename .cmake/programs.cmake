@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # How our own executables are compiled. None of this reaches a project that links dinomaly.
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)  # clang-tidy and editors read them
 
 add_library(dinomaly_build_flags INTERFACE)
 target_compile_options(dinomaly_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
