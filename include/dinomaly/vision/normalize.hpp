@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a decoded picture to what the network reads: resize, centre crop, scale to [0, 1], subtract the mean and divide
+// by the deviation of the pictures that the encoders were trained on.
+//
+//   x[c, y, x] = (pixel / 255 - mean[c]) / deviation[c], in float steps; a mask is pixel / 255
+#pragma once
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include "dinomaly/vision/image.hpp"
+#include "dinomaly/vision/resize.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::vision {
+
+inline constexpr std::array<float, 3> pixel_mean{0.485F, 0.456F, 0.406F};
+inline constexpr std::array<float, 3> pixel_deviation{0.229F, 0.224F, 0.225F};
+
+/// The sizes, in pixels: pictures become size x size, of which the middle crop x crop is used, cut into patches.
+struct Preprocess {
+    int size = 448;
+    int crop = 392;
+    int patch = 14;
+
+    /// Throws unless patch divides crop and 0 < crop <= size.
+    void validate() const {
+        check(size > 0 && crop > 0 && patch > 0, "preprocess", "size ", size, ", crop ", crop, ", patch ", patch,
+              ", all above zero expected");
+        check(crop <= size, "preprocess", "crop ", crop, " is larger than size ", size);
+        check(crop % patch == 0, "preprocess", "crop ", crop, " is not a multiple of the patch, ", patch);
+        check_size("preprocess", size, size);
+    }
+
+    /// Pixels cut off at the left and at the top: (size - crop) / 2, a half rounded to the even number.
+    int offset() const {
+        const int below = (size - crop) / 2;
+        const bool half = (size - crop) % 2 != 0;
+        return below + (half && below % 2 != 0 ? 1 : 0);
+    }
+
+    /// Values of one picture of the network's input, [3, crop, crop].
+    std::size_t count() const { return 3 * static_cast<std::size_t>(crop) * static_cast<std::size_t>(crop); }
+
+    friend bool operator==(const Preprocess&, const Preprocess&) = default;
+};
+
+/// The picture resized to size x size and cut to its middle crop x crop, as many channels as before.
+inline Image resize_and_crop(Image image, const Preprocess& sizes) {
+    sizes.validate();
+    const Image whole = resize(std::move(image), sizes.size, sizes.size);
+    Image out = make_image(sizes.crop, sizes.crop, whole.channels);
+    const std::size_t left = static_cast<std::size_t>(sizes.offset() * whole.channels);
+    for (int y = 0; y < sizes.crop; ++y) std::copy_n(whole.row(y + sizes.offset()) + left, out.stride(), out.row(y));
+    return out;
+}
+
+/// Normalises an RGB picture [height, width, 3] into out [3, height, width].
+inline void normalize(const Image& rgb, std::span<float> out) {
+    check_image("normalize", rgb);
+    check(rgb.channels == 3, "normalize", rgb.channels, " channels, 3 expected");
+    check(out.size() == rgb.pixels.size(), "normalize", "room for ", out.size(), " values, ", rgb.pixels.size(),
+          " expected");
+    const std::size_t plane = out.size() / 3;
+    for (std::size_t c = 0; c < 3; ++c) {
+        std::array<float, 256> value_of;
+        for (std::size_t v = 0; v < value_of.size(); ++v)
+            value_of[v] = (static_cast<float>(v) / 255.0F - pixel_mean[c]) / pixel_deviation[c];
+        for (std::size_t i = 0; i < plane; ++i) out[c * plane + i] = value_of[rgb.pixels[3 * i + c]];
+    }
+}
+
+/// The network's input [3, crop, crop] of a decoded picture, grey or RGB.
+inline std::vector<float> to_input(Image picture, const Preprocess& sizes) {
+    const Image cropped = resize_and_crop(to_rgb(std::move(picture)), sizes);
+    std::vector<float> out(cropped.pixels.size());
+    normalize(cropped, out);
+    return out;
+}
+
+/// The ground truth [crop, crop] in [0, 1] of a decoded mask, resized and cropped as its picture is.
+inline std::vector<float> to_mask(Image mask, const Preprocess& sizes) {
+    const Image cropped = resize_and_crop(to_grey(std::move(mask)), sizes);
+    std::vector<float> out;
+    out.reserve(cropped.pixels.size());
+    for (std::uint8_t value : cropped.pixels) out.push_back(static_cast<float>(value) / 255.0F);
+    return out;
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI::vision
