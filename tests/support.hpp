@@ -24,7 +24,8 @@ namespace detail {
 class ScratchRoot {
 public:
     ScratchRoot() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "dinomaly-test-XXXXXX").string();
+        const std::string name = "dinomaly-test-" + std::string(6, 'X');  // mkdtemp fills in the letters
+        std::string pattern = (std::filesystem::temp_directory_path() / name).string();
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a directory like " + pattern);
         path_ = pattern;
     }

@@ -63,7 +63,7 @@ def wrong_include(place, bracket, name):
             return None
         if len(parts) == 1:
             return f"{layer} may not include the convenience header {name}"
-        if parts[0] == "backend" and layer == "backend" and len(parts) > 2 and parts[1] != place.parts[1]:
+        if parts[0] == "backend" and layer == "backend" and len(place.parts) > 2 and parts[1] != place.parts[1]:
             return f"{folder} may not include the other backend's {name}"
         if parts[0] != layer and parts[0] not in LAYERS[layer] and target not in LAYERS[layer]:
             return f"{layer} may not include {name}"
@@ -77,8 +77,8 @@ def wrong_include(place, bracket, name):
     return None
 
 
-def check_header(path, place, text):
-    """Yields (line, message) for a header of include/dinomaly."""
+def check_header(place, text):
+    """Yields (line, message) for the header at `place`."""
     lines = text.splitlines()
     if len(lines) > MAX_LINES:
         yield len(lines), f"{len(lines)} lines, at most {MAX_LINES} expected"
@@ -96,16 +96,15 @@ def check_header(path, place, text):
 
 def violations(root):
     headers = root / "include" / "dinomaly"
-    for folder in SOURCE_FOLDERS + (".",):
-        found = (root / folder).glob("*") if folder == "." else (root / folder).rglob("*")
-        for path in sorted(p for p in found if p.is_file() and is_source(p)):
-            text = path.read_text(encoding="utf-8")
-            name = path.relative_to(root)
-            if lacks_licence(text):
-                yield f"{name}:1: no SPDX-License-Identifier line"
-            if headers in path.parents and path.suffix == ".hpp":
-                for line, message in check_header(path, path.relative_to(headers), text):
-                    yield f"{name}:{line}: {message}"
+    found = [*root.glob("*"), *(path for folder in SOURCE_FOLDERS for path in (root / folder).rglob("*"))]
+    for path in sorted(path for path in found if path.is_file() and is_source(path)):
+        text = path.read_text(encoding="utf-8")
+        name = path.relative_to(root)
+        if lacks_licence(text):
+            yield f"{name}:1: no SPDX-License-Identifier line"
+        if headers in path.parents and path.suffix == ".hpp":
+            for line, message in check_header(path.relative_to(headers), text):
+                yield f"{name}:{line}: {message}"
 
 
 SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
@@ -114,6 +113,7 @@ GOOD = SPDX + "#pragma once\n"
 PLANTED = [
     ("core/good.hpp", GOOD + "#include <vector>\n#include <immintrin.h>\n", None),
     ("backend/cpu/good.hpp", GOOD + '#include <Eigen/Core>\n#include "dinomaly/core/good.hpp"\n', None),
+    ("backend/verbs.hpp", GOOD + '#include "dinomaly/backend/cpu/good.hpp"\n', None),
     ("io/good.hpp", GOOD + '#include <nlohmann/json.hpp>\n#include "dinomaly/nn/module.hpp"\n', None),
     ("model.hpp", GOOD + '#include "dinomaly/vision/resize.hpp"\n', None),
     ("core/upwards.hpp", GOOD + '#include "dinomaly/ops/matmul.hpp"\n', "core may not include dinomaly/ops"),

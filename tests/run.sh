@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds everything and runs the tests; works offline once the packages are installed.
+#
+#   tests/run.sh [--all] [-L LABEL] [-R REGEX]
+#     --all     the slow tests too, then the library's tests under the address, undefined-behaviour and thread sanitizers
+#     -L, -R    only tests with this label, or with this name (as ctest takes them)
+#   DINOMALY_GOLDEN=DIR     another golden set for the tests labelled golden
+#   DINOMALY_PYTHON=python  the interpreter for comparisons with PyTorch
+#
+# Release builds lie in build/, sanitizer builds in build-asan/ and build-tsan/. The last line is
+# "N passed, N failed[, N skipped]"; the exit status is 0 when nothing failed.
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source "$root/.ci/packages.sh"
+
+all=false
+filter=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --all) all=true ;;
+    -L | -R)
+        filter+=("$1" "${2:?$1 needs a value}")
+        shift
+        ;;
+    *)
+        sed -n '3,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        [ "$1" = -h ] || [ "$1" = --help ] && exit 0
+        exit 2
+        ;;
+    esac
+    shift
+done
+if [ -n "${DINOMALY_GOLDEN:-}" ]; then
+    # The tests run in the build directory.
+    DINOMALY_GOLDEN=$(cd "$DINOMALY_GOLDEN" && pwd) || exit 2
+    export DINOMALY_GOLDEN
+fi
+
+passed=0
+failed=0
+skipped=0
+
+finish() {
+    local tail=""
+    if [ "$skipped" -gt 0 ]; then tail=", $skipped skipped"; fi
+    echo "$passed passed, $failed failed$tail"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
+# build_and_test BUILD "CTEST_OPTIONS" CMAKE_OPTION...: a build that fails counts as one failure, and what was built is
+# tested all the same.
+build_and_test() {
+    local build="$root/$1" ctest_options=$2 log summary total=0 bad=0 absent
+    shift 2
+    echo "== building $build ($*)"
+    if ! configure_and_build "$root" "$build" all "$@"; then
+        echo "== the build of $build FAILED"
+        failed=$((failed + 1))
+        [ -d "$build" ] || return
+    fi
+    echo "== testing $build"
+    log="$build/ctest.log"
+    # shellcheck disable=SC2086 # the options are words of this script
+    (cd "$build" && ctest --output-on-failure --parallel "$(nproc)" $ctest_options "${filter[@]}") 2>&1 |
+        tee "$log"
+    # ctest counts skipped tests as passed.
+    summary=$(sed -n 's/^[0-9]*% tests passed, \([0-9]*\) tests* failed out of \([0-9]*\)$/\1 \2/p' "$log" | tail -n 1)
+    if [ -n "$summary" ]; then
+        read -r bad total <<<"$summary"
+    elif ! grep -q '^No tests were found' "$log"; then
+        echo "== the tests of $build could not run"
+        bad=1 total=1
+    fi
+    absent=$(grep -cE '^ *[0-9]+/[0-9]+ Test +#[0-9]+: .*\*\*\*Skipped' "$log")
+    passed=$((passed + total - bad - absent))
+    failed=$((failed + bad))
+    skipped=$((skipped + absent))
+}
+
+if ! install_packages "${program_packages[@]}" "${test_packages[@]}"; then
+    failed=1
+    finish
+fi
+
+if [ "$all" = true ]; then
+    build_and_test build "" -D CMAKE_BUILD_TYPE=Release
+    sanitizer=(-D CMAKE_BUILD_TYPE=Debug -D DINOMALY_BUILD_EXAMPLES=OFF -D DINOMALY_BUILD_BENCHMARKS=OFF)
+    build_and_test build-asan "" "${sanitizer[@]}" -D DINOMALY_SANITIZE=address,undefined
+    build_and_test build-tsan "" "${sanitizer[@]}" -D DINOMALY_SANITIZE=thread
+else
+    build_and_test build "-LE slow" -D CMAKE_BUILD_TYPE=Release
+fi
+
+if [ $((passed + failed)) -eq 0 ]; then
+    echo "== no test matches: ${filter[*]}"
+    failed=1
+fi
+finish
