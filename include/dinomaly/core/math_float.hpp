@@ -142,11 +142,15 @@ V normal_tail(V x) {
     return gaussian(x) * (ratio * scale);
 }
 
-/// Phi(x), the mass of the normal distribution below x.
+/// Phi(x), the mass of the normal distribution below x: 1/2 and an odd polynomial for |x| < 1, the tail beyond.
 template <FloatLanes V>
 V normal_cdf(V x) {
+    const V middle = native::fma(x,
+                                 polynomial(x * x, 0.398942292F, -0.0664905831F, 0.00997453928F, -0.00118905422F,
+                                            0.000116171235F, -8.61996068e-6F),
+                                 constant<V>(0.5F));
     const V tail = normal_tail(x);
-    return x < 0.0F ? tail : 1.0F - tail;
+    return native::abs(x) < 1.0F ? middle : (x < 0.0F ? tail : 1.0F - tail);
 }
 
 /// An odd polynomial below 1, by the tail of the normal distribution above.
