@@ -118,6 +118,18 @@ BOOST_AUTO_TEST_CASE(random_maps_agree_with_plain_computations) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_score_on_a_threshold_is_not_predicted) {
+    // Scores 0..200, so that every threshold is a score; bad are 200, 170 and 150, each its own region.
+    Case data{{}, std::vector<std::uint8_t>(201), {1, 1, 201}};
+    for (int i = 0; i <= 200; ++i) data.maps.push_back(static_cast<float>(i));
+    data.masks[200] = data.masks[170] = data.masks[150] = 1;
+    // Kept are 200 at fpr 0 down to the last fpr below 0.3, 59/198. PRO is 1/3, from fpr 29/198 on 2/3, from 48/198
+    // on 1.
+    const double expected = (29 * (1.0 / 3) + 19 * (2.0 / 3) + 11) / 59;
+    BOOST_CHECK_CLOSE_FRACTION(aupro_200(data.ranking(), data.regions()), expected, tolerance);
+    BOOST_CHECK_CLOSE_FRACTION(plain_200(data), expected, tolerance);
+}
+
 BOOST_AUTO_TEST_CASE(no_region_or_no_good_pixel_is_undefined) {
     for (const std::uint8_t label : {std::uint8_t{0}, std::uint8_t{1}}) {
         const Case data{{1, 2, 3, 4}, std::vector<std::uint8_t>(4, label), {1, 2, 2}};
