@@ -19,8 +19,7 @@ struct Error : std::runtime_error {
 };
 
 /// Throws Error with "[place] " and the streamed parts.
-template <class... Parts>
-[[noreturn]] void fail(const std::string& place, const Parts&... parts) {
+template <class... Parts> [[noreturn]] void fail(const std::string& place, const Parts&... parts) {
     std::ostringstream text;
     text << '[' << place << "] ";
     (text << ... << parts);
@@ -28,8 +27,7 @@ template <class... Parts>
 }
 
 /// Throws as fail() does unless the condition holds; the parts are only formatted then.
-template <class... Parts>
-void check(bool condition, const char* place, const Parts&... parts) {
+template <class... Parts> void check(bool condition, const char* place, const Parts&... parts) {
     if (!condition) [[unlikely]]
         fail(place, parts...);
 }

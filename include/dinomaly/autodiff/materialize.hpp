@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// materialize: runs a formula (autodiff/expr.hpp) in one pass and records it as one node.
+//
+// Forward reads every leaf once and writes the result. Nothing else is stored, except a matrix product's value where a
+// slope needs it: gelu(linear) keeps it, x + linear does not. Backward recomputes the formula in registers, pushes the
+// gradient down, and writes the gradients of all leaves in one pass. Where the formula only adds a leaf, its gradient
+// is the arriving one, which is handed over without a copy.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dinomaly/autodiff/expr.hpp"
+#include "dinomaly/autodiff/record.hpp"
+#include "dinomaly/backend/verbs.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+namespace detail {
+
+template <Expression E> bool wants_grad(const E& expression) {
+    Edges edges;
+    expression.edges(edges);
+    return std::ranges::any_of(edges, [](const auto& node) { return node != nullptr; });
+}
+
+/// A formula laid out over a grid, ready to run forward or backward.
+template <Device D, Expression E> class Plan {
+public:
+    using T = typename D::value_type;
+
+    /// With keep_rows the grid's rows are those of the last axis, as matrix products need them.
+    Plan(const E& expression, bool keep_rows) : expression_(expression) {
+        expression.sites(sites_, Path::unit);
+        std::vector<Strides> strides;
+        for (const Site<D>& site : sites_) strides.push_back(broadcast_strides(site.shape, expression.shape()));
+        grid_ = make_grid(expression.shape(), strides, keep_rows);
+        for (std::size_t i = 0; i < sites_.size(); ++i) {
+            KernelLeaf<D> leaf;
+            leaf.value = sites_[i].value;
+            leaf.strides = strides[i];
+            leaf.moves = strides[i][static_cast<std::size_t>(grid_.outer)] != 0;
+            leaves_.push_back(leaf);
+        }
+    }
+
+    const Grid& grid() const { return grid_; }
+
+    auto formula() const {
+        const KernelLeaf<D>* leaf = leaves_.data();
+        return expression_.lower(leaf);
+    }
+
+    void set_product_value(const T* value) {
+        for (std::size_t i = 0; i < sites_.size(); ++i)
+            if (sites_[i].is_product) leaves_[i].value = value;
+    }
+
+    /// Pushes dy to every leaf that wants a gradient. The gradient of the product's value goes to *dz when dz is given.
+    void push(const Tensor<D>& dy, Tensor<D>* dz = nullptr) {
+        struct Sum {
+            const Site<D>* site;
+            Tensor<D> parts;  // one sum a task
+        };
+        std::vector<Sum> sums;
+        const std::int64_t parts = backend::gradient_parts(D{}, grid_);
+        bool runs = false;
+        for (std::size_t i = 0; i < sites_.size(); ++i) {
+            const Site<D>& site = sites_[i];
+            KernelLeaf<D>& leaf = leaves_[i];
+            if (site.is_product ? dz == nullptr : site.node == nullptr) continue;
+            const bool repeated = site.shape.count() != grid_.count();
+            if (site.unit && !repeated) continue;
+            runs = true;
+            if (site.is_product) {
+                *dz = Tensor<D>(site.shape);
+                leaf.grad = dz->data();
+                leaf.arrival = kernel::Arrival::assigned;
+            } else if (repeated) {
+                Tensor<D> sum = zeros<D>({parts, site.shape.count()});
+                leaf.grad = sum.data();
+                leaf.arrival = kernel::Arrival::added;
+                leaf.task_stride = site.shape.count();
+                sums.push_back({&site, std::move(sum)});
+            } else {
+                const GradTarget<D> target = site.node->target(site.shape);
+                leaf.grad = target.data;
+                leaf.arrival = target.adds ? kernel::Arrival::added : kernel::Arrival::assigned;
+            }
+        }
+        if (runs) backend::map_backward(D{}, grid_, formula(), dy.data());
+        for (const Sum& sum : sums) {
+            Tensor<D> total(sum.site->shape);
+            backend::reduce(D{}, backend::Sum{}, 1, parts, total.count(), sum.parts.data(), total.data());
+            sum.site->node->accumulate(std::move(total));
+        }
+        for (const Site<D>& site : sites_) {  // after the pass, which may assign to the same gradient
+            if (!site.unit || site.shape.count() != grid_.count()) continue;
+            if (site.is_product && dz != nullptr) *dz = dy.reshape(site.shape);
+            if (site.node != nullptr) site.node->accumulate(dy.reshape(site.shape));
+        }
+    }
+
+private:
+    const E& expression_;
+    Sites<D> sites_;
+    std::vector<KernelLeaf<D>> leaves_;
+    Grid grid_;
+};
+
+/// The rows of a product's left operand: in place for a variable, computed panel by panel for a formula.
+template <Device D> auto left_rows(const Leaf<D>& x) {
+    return backend::StoredRows<typename D::value_type>{x.var.value().data()};
+}
+template <Expression X> auto left_rows(const X& x) {
+    const Plan<typename X::expression_device, X> plan(x, true);
+    return backend::ComputedRows<decltype(plan.formula())>{plan.grid(), plan.formula()};
+}
+
+/// The value of a formula without a record.
+template <Device D> Tensor<D> as_constant(const Leaf<D>& x) {
+    return x.var.value();
+}
+template <Expression X> auto as_constant(const X& x) {
+    using D = typename X::expression_device;
+    Tensor<D> y(x.shape());
+    const Plan<D, X> plan(x, false);
+    backend::map(D{}, plan.grid(), plan.formula(), y.data());
+    return y;
+}
+
+/// Gradients of z = x w^T: dx = dz w, dw = dz^T x.
+template <Device D, class X> void push_product(const Product<D, X>& product, const Tensor<D>& dz) {
+    const std::int64_t n = product.w.size(0), k = product.w.size(1), m = dz.count() / std::max<std::int64_t>(n, 1);
+    using T = typename D::value_type;
+    const auto multiply_by_w = [&](T* dx, bool adds) {
+        backend::gemm<T>(D{}, 1, m, k, n, {dz.data(), n}, {product.w.value().data(), k}, {dx, k}, adds);
+    };
+    if (product.w.wants_grad()) {
+        const Tensor<D> x = as_constant(product.x);
+        const GradTarget<D> dw = product.w.node()->target(product.w.shape());
+        backend::gemm<T>(D{}, 1, n, k, m, {dz.data(), n, true}, {x.data(), k}, {dw.data, k}, dw.adds);
+    }
+    if constexpr (std::is_same_v<X, Leaf<D>>) {
+        if (!product.x.var.wants_grad()) return;
+        const GradTarget<D> dx = product.x.var.node()->target(product.x.shape());
+        multiply_by_w(dx.data, dx.adds);
+    } else {
+        if (!wants_grad(product.x)) return;
+        Tensor<D> dx(product.x.shape());
+        multiply_by_w(dx.data(), false);
+        Plan<D, X>(product.x, false).push(dx);
+    }
+}
+
+/// A formula in the graph.
+template <Device D, Expression E> class ExpressionNode final : public GradNode<D> {
+public:
+    ExpressionNode(E expression, Tensor<D> product_value)
+        : expression_(std::move(expression)), product_value_(std::move(product_value)) {
+        Edges edges;
+        expression_->edges(edges);
+        this->connect(std::move(edges));
+        static const std::string description = E::describe();
+        this->name = description.c_str();
+    }
+
+    void backward() override {
+        check(expression_.has_value(), "backward", "this graph was already swept: compute the loss again");
+        const std::optional<E> expression = std::exchange(expression_, std::nullopt);
+        const Tensor<D> z = std::exchange(product_value_, {});
+        const auto inputs = std::exchange(this->inputs, {});
+        Tensor<D> dy = std::exchange(this->grad, {});
+        if (!dy.defined()) return;
+        Plan<D, E> plan(*expression, E::products == 1);
+        if constexpr (E::products == 1) {
+            const auto& product = expression->product();
+            const bool wanted = product.w.wants_grad() || wants_grad(product.x);
+            Tensor<D> dz;
+            plan.set_product_value(z.defined() ? z.data() : dy.data());  // unread where no slope needs it
+            plan.push(dy, wanted ? &dz : nullptr);
+            dy = {};
+            if (wanted) push_product(product, dz);
+        } else {
+            plan.push(dy);
+        }
+    }
+
+private:
+    std::optional<E> expression_;
+    Tensor<D> product_value_;
+};
+
+}  // namespace detail
+
+/// The value of a formula, computed in one pass, and its node when one of its leaves wants a gradient.
+template <Expression E> Var<typename E::expression_device> materialize(E expression) {
+    using D = typename E::expression_device;
+    const bool records = NoGrad::enabled() && detail::wants_grad(expression);
+    Tensor<D> y(expression.shape());
+    Tensor<D> z;
+    {
+        detail::Plan<D, E> plan(expression, E::products == 1);
+        if constexpr (E::products == 1) {
+            const auto& product = expression.product();
+            const std::int64_t n = product.w.size(0), k = product.w.size(1);
+            if (records && E::needs_product_value) z = Tensor<D>(y.shape());
+            auto* value = z.defined() ? z.data() : y.data();
+            plan.set_product_value(value);
+            const auto after = [&] {
+                if constexpr (std::is_same_v<E, std::remove_cvref_t<decltype(product)>>)
+                    return backend::NothingAfter{};
+                else
+                    return backend::MapAfter<typename D::value_type, decltype(plan.formula())>{
+                        plan.grid(), plan.formula(), y.data()};
+            }();
+            backend::product(D{}, y.count() / std::max<std::int64_t>(n, 1), n, k, detail::left_rows(product.x),
+                             product.w.value().data(), value, after);
+        } else {
+            backend::map(D{}, plan.grid(), plan.formula(), y.data());
+        }
+    }
+    if (!records) return y;
+    auto node = std::make_shared<detail::ExpressionNode<D, E>>(std::move(expression), std::move(z));
+    return Var<D>(std::move(y), std::move(node));
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI

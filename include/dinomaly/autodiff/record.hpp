@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// record: how a structured op joins the graph.
+//
+// Such an op is one struct:
+//
+//   template <Device D> struct Softmax {
+//       static constexpr const char* name = "softmax";
+//       Tensor<D> y;                                                    what backward needs
+//       Tensor<D> forward(const Tensor<D>& x);                          one tensor an input
+//       void backward(const Tensor<D>& dy, Gradient<D> dx) const;       one Gradient an input
+//   };
+//   Var<D> y = record(Softmax<D>{}, x);
+//
+// backward is only called when some input wants a gradient, and `if (dx)` tells whether this one does. When none does,
+// the struct is dropped right after forward with all it kept.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "dinomaly/autodiff/var.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// The place of one input's gradient during a backward pass; false when the input wants none.
+template <Device D> class Gradient {
+public:
+    explicit Gradient(Node* node) : node_(static_cast<GradNode<D>*>(node)) {}
+
+    explicit operator bool() const { return node_ != nullptr; }
+    /// Hands over a whole gradient; does nothing when none is wanted.
+    void accumulate(Tensor<D> grad) const {
+        if (node_) node_->accumulate(std::move(grad));
+    }
+    /// Memory to write the gradient to, of the given shape.
+    GradTarget<D> target(const Shape& shape) const { return node_->target(shape); }
+
+private:
+    GradNode<D>* node_;
+};
+
+/// A recorded op and its place in the graph.
+template <Device D, class Op, std::size_t inputs_count> class OpNode final : public GradNode<D> {
+public:
+    explicit OpNode(Op op) : op_(std::move(op)) { this->name = op_->name; }
+
+    void backward() override {
+        check(op_.has_value(), "backward", "this graph was already swept: compute the loss again");
+        const Op op = *std::exchange(op_, std::nullopt);
+        const Tensor<D> grad = std::exchange(this->grad, {});
+        const auto inputs = std::exchange(this->inputs, {});
+        if (!grad.defined()) return;  // what came after did not depend on it smoothly
+        run(op, grad, inputs, std::make_index_sequence<inputs_count>());
+    }
+
+private:
+    template <std::size_t... i>
+    static void run(const Op& op, const Tensor<D>& grad, const auto& inputs, std::index_sequence<i...>) {
+        op.backward(grad, Gradient<D>(inputs[i].get())...);
+    }
+
+    std::optional<Op> op_;
+};
+
+/// y = op.forward(inputs...), recorded when some input wants a gradient.
+template <class Op, Device D, class... More> Var<D> record(Op op, const Var<D>& first, const More&... more) {
+    Tensor<D> y = op.forward(first.value(), more.value()...);
+    if (!NoGrad::enabled() || !(first.wants_grad() || ... || more.wants_grad())) return y;
+    auto node = std::make_shared<OpNode<D, Op, 1 + sizeof...(more)>>(std::move(op));
+    node->connect({first.node(), more.node()...});
+    return Var<D>(std::move(y), std::move(node));
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI

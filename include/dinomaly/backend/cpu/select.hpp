@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The select verb on the CPU: order statistics of a row of values.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "dinomaly/backend/cpu/device.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::backend {
+
+namespace detail {
+
+/// The k largest of n values in front, the k-th of them at position k-1. NaN counts as largest, so that one is seen.
+template <class T> std::vector<T> largest_first(std::int64_t n, const T* x, std::int64_t k) {
+    std::vector<T> values(x, x + n);
+    std::nth_element(values.begin(), values.begin() + (k - 1), values.end(),
+                     [](T a, T b) { return a > b || (std::isnan(a) && !std::isnan(b)); });
+    return values;
+}
+
+}  // namespace detail
+
+/// *y = the k-th largest of n values, 1 <= k <= n.
+template <class T> void kth_largest(Cpu<T>, std::int64_t n, const T* x, std::int64_t k, T* y) {
+    *y = detail::largest_first(n, x, k)[static_cast<std::size_t>(k - 1)];
+}
+
+/// *y = the mean of the k largest of n values, 1 <= k <= n.
+template <class T> void mean_of_largest(Cpu<T>, std::int64_t n, const T* x, std::int64_t k, T* y) {
+    const std::vector<T> values = detail::largest_first(n, x, k);
+    double sum = 0;
+    for (std::int64_t i = 0; i < k; ++i) sum += static_cast<double>(values[static_cast<std::size_t>(i)]);
+    *y = static_cast<T>(sum / static_cast<double>(k));
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI::backend

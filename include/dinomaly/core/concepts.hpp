@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device: the one parameter of every tensor, variable and module. It says where values live and in which type.
+//
+// value_type is the storage type of activations, compute_type that of sums and statistics. The backends supply the
+// devices (backend/cpu/device.hpp: Cpu<float>, Cpu<double>); core only names what it needs of them.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+
+#include "dinomaly/core/macros.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// A place for tensors: memory that comes back through a shared_ptr, and copies from and to the host.
+template <class D>
+concept Device = requires(void* target, const void* source, std::size_t bytes) {
+    typename D::value_type;
+    typename D::compute_type;
+    { D::allocate(bytes) } -> std::same_as<std::shared_ptr<void>>;
+    D::zero(target, bytes);
+    D::upload(target, source, bytes);
+    D::download(target, source, bytes);
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI

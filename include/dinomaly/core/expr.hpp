@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel form of an elementwise formula: a tree of functors over leaves that a backend walks packet by packet.
+//
+//   forward   y = f(leaves), each inner value kept in a Tape, which lives in registers
+//   backward  dy is pushed down the tree: each functor multiplies by its slope, each leaf stores what arrives
+//
+// One pass therefore writes the gradient of every leaf. A leaf that was broadcast sums what arrives: over the columns
+// of a row in a register, over rows in memory that its task owns (the backend adds the tasks' sums in fixed order).
+#pragma once
+
+#include <cstdint>
+
+#include "dinomaly/core/math.hpp"
+#include "dinomaly/core/packet.hpp"
+#include "dinomaly/core/random.hpp"
+#include "dinomaly/core/view.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::kernel {
+
+/// A whole packet of a row, from column `col`.
+template <class T> struct Whole {
+    using Lanes = Packet<T>;
+    std::int64_t col;
+
+    DINOMALY_HD Lanes load(const T* p) const { return Lanes::load(p + col); }
+    DINOMALY_HD void store(T* p, Lanes x) const { x.store(p + col); }
+    DINOMALY_HD Lanes keep(Lanes x) const { return x; }
+};
+
+/// The first `count` lanes of a packet: the end of a row. Lanes beyond are computed from zeros and never used.
+template <class T> struct Part {
+    using Lanes = Packet<T>;
+    std::int64_t col;
+    int count;
+
+    DINOMALY_HD Lanes load(const T* p) const { return Lanes::load(p + col, count); }
+    DINOMALY_HD void store(T* p, Lanes x) const { x.store(p + col, count); }
+    DINOMALY_HD Lanes keep(Lanes x) const { return keep_first(x, count, T(0)); }
+};
+
+/// What a leaf does with the gradient that arrives.
+enum class Arrival : std::uint8_t { dropped, assigned, added };
+
+/// A tensor broadcast over the grid, and the place of its gradient (which has the same strides).
+template <class T> struct TensorLeaf {
+    static constexpr bool takes_gradient = true;
+    struct Tape {};
+
+    const T* value = nullptr;
+    T* grad = nullptr;
+    Strides strides{};
+    bool moves = true;  // along the row; otherwise one element serves the whole row
+    Arrival arrival = Arrival::dropped;
+    std::int64_t task_stride = 0;  // between the gradient sums of two tasks; 0 when the gradient is written directly
+    std::int64_t offset = 0;
+    Packet<T> row_sum = Packet<T>(T(0));
+
+    DINOMALY_HD void begin_task(std::int64_t task) { grad += task * task_stride; }
+    DINOMALY_HD void begin_row(const Row& row, std::int64_t) { offset = row.offset(strides); }
+
+    template <class At> DINOMALY_HD Packet<T> forward(Tape&, At at) const {
+        return moves ? at.load(value + offset) : Packet<T>(value[offset]);
+    }
+
+    template <class At> DINOMALY_HD void backward(Packet<T> g, const Tape&, At at) {
+        if (arrival == Arrival::dropped) return;
+        if (!moves) {
+            row_sum += at.keep(g);
+        } else {
+            T* target = grad + offset;
+            at.store(target, arrival == Arrival::added ? at.load(target) + g : g);
+        }
+    }
+
+    DINOMALY_HD void end_row() {
+        if (arrival == Arrival::dropped || moves) return;
+        grad[offset] = row_sum.sum() + (arrival == Arrival::added ? grad[offset] : T(0));
+        row_sum = Packet<T>(T(0));
+    }
+};
+
+/// A number in a formula.
+template <class T> struct ConstantLeaf {
+    static constexpr bool takes_gradient = false;
+    struct Tape {};
+
+    T value;
+
+    DINOMALY_HD void begin_task(std::int64_t) {}
+    DINOMALY_HD void begin_row(const Row&, std::int64_t) {}
+    template <class At> DINOMALY_HD Packet<T> forward(Tape&, At) const { return Packet<T>(value); }
+    DINOMALY_HD void end_row() {}
+};
+
+/// Inverted dropout's factor: 0 with probability p, else 1/(1-p), a function of the element's index alone.
+template <class T> struct DropoutLeaf {
+    static constexpr bool takes_gradient = false;
+    struct Tape {};
+
+    Philox random;
+    T probability, scale;
+    std::int64_t first = 0;  // index of the row's first element
+
+    DINOMALY_HD void begin_task(std::int64_t) {}
+    DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { first = row.index * cols; }
+    template <class At> DINOMALY_HD Packet<T> forward(Tape&, At at) const {
+        const Packet<T> u = random.template uniform_packet<T>(static_cast<std::uint64_t>(first + at.col));
+        return math::select(u < Packet<T>(probability), Packet<T>(T(0)), Packet<T>(scale));
+    }
+    DINOMALY_HD void end_row() {}
+};
+
+/// y = op(a); Op gives value(x) and slope(x, y).
+template <class T, class Op, class A> struct Unary {
+    static constexpr bool takes_gradient = A::takes_gradient;
+    using P = Packet<T>;
+    struct Tape {
+        typename A::Tape a;
+        P x, y;
+    };
+
+    Op op;
+    A a;
+
+    DINOMALY_HD void begin_task(std::int64_t task) { a.begin_task(task); }
+    DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { a.begin_row(row, cols); }
+    DINOMALY_HD void end_row() { a.end_row(); }
+
+    template <class At> DINOMALY_HD P forward(Tape& tape, At at) const {
+        tape.x = a.forward(tape.a, at);
+        return tape.y = op.value(tape.x);
+    }
+    template <class At> DINOMALY_HD void backward(P g, const Tape& tape, At at) {
+        if constexpr (A::takes_gradient) a.backward(g * op.slope(tape.x, tape.y), tape.a, at);
+    }
+};
+
+/// y = op(a, b); Op gives value(a, b), slope_a(a, b, y) and slope_b(a, b, y).
+template <class T, class Op, class A, class B> struct Binary {
+    static constexpr bool takes_gradient = A::takes_gradient || B::takes_gradient;
+    using P = Packet<T>;
+    struct Tape {
+        typename A::Tape a;
+        typename B::Tape b;
+        P x, z, y;
+    };
+
+    Op op;
+    A a;
+    B b;
+
+    DINOMALY_HD void begin_task(std::int64_t task) { a.begin_task(task), b.begin_task(task); }
+    DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { a.begin_row(row, cols), b.begin_row(row, cols); }
+    DINOMALY_HD void end_row() { a.end_row(), b.end_row(); }
+
+    template <class At> DINOMALY_HD P forward(Tape& tape, At at) const {
+        tape.x = a.forward(tape.a, at);
+        tape.z = b.forward(tape.b, at);
+        return tape.y = op.value(tape.x, tape.z);
+    }
+    template <class At> DINOMALY_HD void backward(P g, const Tape& tape, At at) {
+        if constexpr (A::takes_gradient) a.backward(g * op.slope_a(tape.x, tape.z, tape.y), tape.a, at);
+        if constexpr (B::takes_gradient) b.backward(g * op.slope_b(tape.x, tape.z, tape.y), tape.b, at);
+    }
+};
+
+/// y = a where c is not zero, else b. No gradient reaches the condition.
+template <class T, class C, class A, class B> struct Choice {
+    static constexpr bool takes_gradient = A::takes_gradient || B::takes_gradient;
+    using P = Packet<T>;
+    struct Tape {
+        typename C::Tape c;
+        typename A::Tape a;
+        typename B::Tape b;
+        P condition;
+    };
+
+    C c;
+    A a;
+    B b;
+
+    DINOMALY_HD void begin_task(std::int64_t task) { c.begin_task(task), a.begin_task(task), b.begin_task(task); }
+    DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) {
+        c.begin_row(row, cols), a.begin_row(row, cols), b.begin_row(row, cols);
+    }
+    DINOMALY_HD void end_row() { c.end_row(), a.end_row(), b.end_row(); }
+
+    template <class At> DINOMALY_HD P forward(Tape& tape, At at) const {
+        tape.condition = c.forward(tape.c, at);
+        return math::select(tape.condition != P(T(0)), a.forward(tape.a, at), b.forward(tape.b, at));
+    }
+    template <class At> DINOMALY_HD void backward(P g, const Tape& tape, At at) {
+        const auto chosen = tape.condition != P(T(0));
+        if constexpr (A::takes_gradient) a.backward(math::select(chosen, g, P(T(0))), tape.a, at);
+        if constexpr (B::takes_gradient) b.backward(math::select(chosen, P(T(0)), g), tape.b, at);
+    }
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI::kernel
