@@ -3,7 +3,8 @@
 //
 // Every function is written once over V, which is a float or a vector of floats, so that a scalar and a lane of a
 // packet give the same bits. The coefficients are minimax fits, rounded to float one after the other with the rest
-// refitted; each function names the largest error it was measured to have.
+// refitted. Largest errors measured, in ulp: exp 0.98, log 0.85, tanh 1.3, erf 1.4; normal_cdf 8.2e-8 absolute and,
+// above x = -8, 1.3e-6 relative.
 #pragma once
 
 #include <bit>
@@ -27,50 +28,42 @@ concept FloatLanes = std::same_as<V, float> || std::same_as<V, native::Floats>;
 template <FloatLanes V>
 using Integers = std::conditional_t<std::same_as<V, float>, std::int32_t, native::Lanes<float>::Mask>;
 
-template <FloatLanes V>
-V constant(float c) {
+template <FloatLanes V> V constant(float c) {
     if constexpr (std::same_as<V, float>)
         return c;
     else
         return native::broadcast(c);
 }
 
-template <FloatLanes V>
-V to_float(Integers<V> i) {
+template <FloatLanes V> V to_float(Integers<V> i) {
     if constexpr (std::same_as<V, float>)
         return static_cast<float>(i);
     else
         return __builtin_convertvector(i, V);
 }
 
-template <FloatLanes V>
-Integers<V> to_bits(V x) {
+template <FloatLanes V> Integers<V> to_bits(V x) {
     return std::bit_cast<Integers<V>>(x);
 }
-template <FloatLanes V>
-V from_bits(Integers<V> i) {
+template <FloatLanes V> V from_bits(Integers<V> i) {
     return std::bit_cast<V>(i);
 }
 
 /// |x| with the sign of `sign`.
-template <FloatLanes V>
-V copy_sign(V x, V sign) {
+template <FloatLanes V> V copy_sign(V x, V sign) {
     return from_bits<V>((to_bits(x) & 0x7fffffff) | (to_bits(sign) & ~0x7fffffff));
 }
 
 /// c0 + c1 x + c2 x^2 + ... by Horner's rule.
-template <FloatLanes V>
-V polynomial(V, float c0) {
+template <FloatLanes V> V polynomial(V, float c0) {
     return constant<V>(c0);
 }
-template <FloatLanes V, std::same_as<float>... Rest>
-V polynomial(V x, float c0, Rest... rest) {
+template <FloatLanes V, std::same_as<float>... Rest> V polynomial(V x, float c0, Rest... rest) {
     return native::fma(polynomial(x, rest...), x, constant<V>(c0));
 }
 
 /// e^x = 2^n e^r, |r| <= ln(2)/2. Subnormal results are kept; overflow gives infinity.
-template <FloatLanes V>
-V exp(V x) {
+template <FloatLanes V> V exp(V x) {
     // Beyond these bounds the result is infinity or zero anyway, and n stays in the range of two exponents.
     x = native::max(constant<V>(-104.5F), native::min(constant<V>(89.0F), x));
     const V round_to_integer = constant<V>(0x1.8p23F);  // adding it leaves n in the low bits of the mantissa
@@ -88,8 +81,7 @@ V exp(V x) {
 }
 
 /// log(x) = n log 2 + log(1 + f), with 1 + f between sqrt(1/2) and sqrt(2).
-template <FloatLanes V>
-V log(V x) {
+template <FloatLanes V> V log(V x) {
     const float infinity = std::numeric_limits<float>::infinity();
     const auto is_subnormal = x < std::numeric_limits<float>::min();  // zero and negative x too: replaced at the end
     const V normal = is_subnormal ? x * 0x1p23F : x;
@@ -112,8 +104,7 @@ V log(V x) {
 }
 
 /// An odd polynomial below 0.625, 1 - 2/(e^2|x| + 1) above.
-template <FloatLanes V>
-V tanh(V x) {
+template <FloatLanes V> V tanh(V x) {
     const V size = native::abs(x);
     const V square = size * size;
     const V small = native::fma(
@@ -125,15 +116,13 @@ V tanh(V x) {
 
 /// e^(-x^2/2), the shape of the normal density: written in one place so that the compiler sees it once where both
 /// normal_cdf and normal_pdf of the same x are wanted.
-template <FloatLanes V>
-V gaussian(V x) {
+template <FloatLanes V> V gaussian(V x) {
     return exp(x * x * -0.5F);
 }
 
 /// The mass of the normal distribution above |x|: e^(-x^2/2) R(|x|), with (|x| + 3) R a polynomial in
 /// (|x| - 3)/(|x| + 3), fitted up to |x| = 14.5 where the first factor has vanished.
-template <FloatLanes V>
-V normal_tail(V x) {
+template <FloatLanes V> V normal_tail(V x) {
     const V size = native::min(constant<V>(40.0F), native::abs(x));
     const V scale = 1.0F / (size + 3.0F);
     const V ratio =
@@ -143,8 +132,7 @@ V normal_tail(V x) {
 }
 
 /// Phi(x), the mass of the normal distribution below x: 1/2 and an odd polynomial for |x| < 1, the tail beyond.
-template <FloatLanes V>
-V normal_cdf(V x) {
+template <FloatLanes V> V normal_cdf(V x) {
     const V middle = native::fma(x,
                                  polynomial(x * x, 0.398942292F, -0.0664905831F, 0.00997453928F, -0.00118905422F,
                                             0.000116171235F, -8.61996068e-6F),
@@ -154,8 +142,7 @@ V normal_cdf(V x) {
 }
 
 /// An odd polynomial below 1, by the tail of the normal distribution above.
-template <FloatLanes V>
-V erf(V x) {
+template <FloatLanes V> V erf(V x) {
     const V size = native::abs(x);
     const V square = size * size;
     const V small = native::fma(size,
