@@ -19,8 +19,11 @@ namespace dinomaly::inline DINOMALY_ABI {
 
 namespace philox {
 
-inline constexpr std::uint64_t multiplier[2] = {0xD2511F53, 0xCD9E8D57};
-inline constexpr std::uint64_t key_step[2] = {0x9E3779B9, 0xBB67AE85};
+// No arrays: device code cannot see them.
+inline constexpr std::uint64_t first_multiplier = 0xD2511F53;
+inline constexpr std::uint64_t second_multiplier = 0xCD9E8D57;
+inline constexpr std::uint32_t first_key_step = 0x9E3779B9;
+inline constexpr std::uint32_t second_key_step = 0xBB67AE85;
 inline constexpr int rounds = 10;
 
 #ifndef __CUDACC__
@@ -65,10 +68,10 @@ Words words(std::uint64_t seed, std::uint64_t stream, std::uint64_t first_block,
     Words odd = __builtin_shufflevector(start, start, (lane | 1)...);
     Words key = doubled(seed, seed >> 32);
     for (int round = 0; round < rounds; ++round) {
-        const Words product = multiply(even, doubled(multiplier[0], multiplier[1]));
+        const Words product = multiply(even, doubled(first_multiplier, second_multiplier));
         even = __builtin_shufflevector(product, product, ((lane ^ 2) | 1)...) ^ odd ^ key;
         odd = __builtin_shufflevector(product, product, ((lane ^ 2) & ~1)...);
-        key += doubled(key_step[0], key_step[1]);
+        key += doubled(first_key_step, second_key_step);
     }
     return __builtin_shufflevector(even, odd, (lane % 2 == 0 ? lane : lane + word_count)...);
 }
@@ -98,11 +101,11 @@ struct Philox {
         Block x = {{low(number), high(number), low(stream), high(stream)}};
         std::uint32_t key[2] = {low(seed), high(seed)};
         for (int round = 0; round < philox::rounds; ++round) {
-            const std::uint64_t first = philox::multiplier[0] * x.word[0];
-            const std::uint64_t second = philox::multiplier[1] * x.word[2];
+            const std::uint64_t first = philox::first_multiplier * x.word[0];
+            const std::uint64_t second = philox::second_multiplier * x.word[2];
             x = {{high(second) ^ x.word[1] ^ key[0], low(second), high(first) ^ x.word[3] ^ key[1], low(first)}};
-            key[0] += static_cast<std::uint32_t>(philox::key_step[0]);
-            key[1] += static_cast<std::uint32_t>(philox::key_step[1]);
+            key[0] += philox::first_key_step;
+            key[1] += philox::second_key_step;
         }
         return x;
     }
