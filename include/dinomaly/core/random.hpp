@@ -16,7 +16,7 @@
 namespace dinomaly::inline DINOMALY_ABI {
 
 /// The inverse of std::erf: infinite at -1 and 1, NaN beyond.
-inline double erfinv(double x) {
+inline double inverse_erf(double x) {
     if (!(std::abs(x) < 1)) return std::abs(x) == 1 ? std::copysign(std::numeric_limits<double>::infinity(), x) : NAN;
     const double size = std::abs(x);
 
@@ -56,7 +56,7 @@ inline double truncated_normal(const Philox& random, std::uint64_t index, double
     const auto erf_at = [&](double x) { return std::erf(x / (deviation * std::numbers::sqrt2)); };
     const auto [word] = random.block(index);
     const double position = erf_at(low) + uniform_from(word[0], word[1]) * (erf_at(high) - erf_at(low));
-    return std::clamp(deviation * std::numbers::sqrt2 * erfinv(position), low, high);
+    return std::clamp(deviation * std::numbers::sqrt2 * inverse_erf(position), low, high);
 }
 
 /// Draws one after the other, each from a block of its own. seed, stream and position are its whole state.
