@@ -37,15 +37,19 @@ class BmpReader {
 public:
     BmpReader(std::span<const std::byte> file, const std::string& name) : file_(file), name_(name) {}
 
-    Image read() {
+    PictureSize size() {
         read_header();
-        check_size(name_, width_, height_);
+        return check_size(name_, width_, height_);
+    }
+
+    Image read() {
+        const PictureSize size = this->size();
         const std::int64_t stride = (width_ * bits_ + 31) / 32 * 4;
         const auto end = offset_ + static_cast<std::uint64_t>(stride) * static_cast<std::uint64_t>(height_);
         check(end <= file_.size(), name_.c_str(), "not a sound BMP: the file is cut short: ", file_.size(),
               " bytes, at least ", end, " expected");
 
-        Image image = make_image(static_cast<int>(width_), static_cast<int>(height_), 3);
+        Image image = make_image(size.width, size.height, 3);
         for (std::int64_t y = 0; y < height_; ++y) {
             const std::int64_t line = top_down_ ? y : height_ - 1 - y;
             const auto begin = offset_ + static_cast<std::uint64_t>(line * stride);
@@ -106,7 +110,7 @@ private:
 
     /// Bit fields: three masks, behind the first 40 bytes of the header in every version of it.
     void read_masks() {
-        check(bits_ == 16 || bits_ == 32, name_.c_str(), "not a sound BMP: bit fields with ", bits_, " bits a pixel");
+        check(bits_ >= 16, name_.c_str(), "not a sound BMP: bit fields with ", bits_, " bits a pixel");
         for (std::size_t c = 0; c < 3; ++c) {
             const std::uint32_t mask = number(54 + 4 * c, 4);
             fields_[c] = BmpField::of_mask(mask);
@@ -162,6 +166,11 @@ private:
 /// True when the bytes begin as a BMP file does.
 inline bool is_bmp(std::span<const std::byte> file) {
     return file.size() >= 2 && file[0] == std::byte{'B'} && file[1] == std::byte{'M'};
+}
+
+/// The sides of a BMP, from its header alone.
+inline PictureSize bmp_size(std::span<const std::byte> file, const std::string& name) {
+    return detail::BmpReader(file, name).size();
 }
 
 /// Decodes a whole BMP file to RGB. Errors carry `name` and the field at fault.

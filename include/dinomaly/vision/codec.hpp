@@ -9,6 +9,7 @@
 #include <fstream>
 #include <span>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "dinomaly/io/file.hpp"
@@ -19,25 +20,51 @@
 
 namespace dinomaly::inline DINOMALY_ABI::vision {
 
-/// Decodes a picture file held in memory, to grey or RGB as the file has it. `name` goes into error messages.
-inline Image decode(std::span<const std::byte> file, const std::string& name) {
-    if (is_png(file)) return decode_png(file, name);
-    if (is_jpeg(file)) return decode_jpeg(file, name);
-    if (is_bmp(file)) return decode_bmp(file, name);
+namespace detail {
+
+[[noreturn]] inline void refuse(std::span<const std::byte> file, const std::string& name) {
     fail(name, file.empty() ? "the file is empty" : "not a picture", ", PNG, JPEG or BMP expected");
 }
 
-/// Decodes a picture file, to grey or RGB as the file has it.
-inline Image read_picture(const std::filesystem::path& path) {
-    // Copied, not mapped: a camera may rewrite the file meanwhile, which then is an ordinary decoding error.
-    check(std::filesystem::is_regular_file(path), path.c_str(), "no such picture file");
+/// The whole file. Copied, not mapped: a camera may rewrite it meanwhile, which then is an ordinary decoding error.
+inline std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
+    std::error_code problem;
+    check(std::filesystem::is_regular_file(path, problem), path.c_str(), "no such picture file");
     std::ifstream stream(path, std::ios::binary | std::ios::ate);
     check(stream.is_open(), path.c_str(), "cannot be opened: ", io::errno_text());
     std::vector<std::byte> bytes(static_cast<std::size_t>(stream.tellg()));
     stream.seekg(0);
     stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     check(stream.good(), path.c_str(), "cannot be read: ", io::errno_text());
-    return decode(bytes, path.string());
+    return bytes;
+}
+
+}  // namespace detail
+
+/// Decodes a picture file held in memory, to grey or RGB as the file has it. `name` goes into error messages.
+inline Image decode(std::span<const std::byte> file, const std::string& name) {
+    if (is_png(file)) return decode_png(file, name);
+    if (is_jpeg(file)) return decode_jpeg(file, name);
+    if (is_bmp(file)) return decode_bmp(file, name);
+    detail::refuse(file, name);
+}
+
+/// The sides of a picture file held in memory, from its header alone.
+inline PictureSize decode_size(std::span<const std::byte> file, const std::string& name) {
+    if (is_png(file)) return png_size(file, name);
+    if (is_jpeg(file)) return jpeg_size(file, name);
+    if (is_bmp(file)) return bmp_size(file, name);
+    detail::refuse(file, name);
+}
+
+/// Decodes a picture file, to grey or RGB as the file has it.
+inline Image read_picture(const std::filesystem::path& path) {
+    return decode(detail::read_bytes(path), path.string());
+}
+
+/// The sides of a picture file, from its header alone.
+inline PictureSize read_size(const std::filesystem::path& path) {
+    return decode_size(detail::read_bytes(path), path.string());
 }
 
 /// The picture as 3 channels. Throws when it cannot be opened, is no picture, is cut short or damaged, or too large.

@@ -27,8 +27,7 @@ struct JumpGuard {
 };
 
 /// Calls work(state); false when the library raised an error, whose text is then in state.message.
-template <class State>
-bool guarded_call(State& state, void (*work)(State&)) {
+template <class State> bool guarded_call(State& state, void (*work)(State&)) {
     if (setjmp(state.jump) != 0) return false;
     work(state);
     return true;

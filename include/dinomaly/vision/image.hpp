@@ -17,6 +17,14 @@ namespace dinomaly::inline DINOMALY_ABI::vision {
 /// The largest picture that is accepted, in pixels; a header that claims more is taken for hostile.
 inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
 
+/// Sides in pixels.
+struct PictureSize {
+    int width = 0;
+    int height = 0;
+
+    friend bool operator==(const PictureSize&, const PictureSize&) = default;
+};
+
 /// An 8-bit picture: pixels [height, width, channels], channels 1 (grey) or 3 (RGB).
 struct Image {
     int width = 0;
@@ -32,11 +40,13 @@ struct Image {
     friend bool operator==(const Image&, const Image&) = default;
 };
 
-/// Throws unless both sides are at least 1 and the picture holds at most max_pixels. `name` is the file to blame.
-inline void check_size(const std::string& name, std::int64_t width, std::int64_t height) {
+/// The two sides. Throws unless they are at least 1 and the picture holds at most max_pixels. `name` is the file to
+/// blame.
+inline PictureSize check_size(const std::string& name, std::int64_t width, std::int64_t height) {
     check(width > 0 && height > 0, name.c_str(), "a picture of ", width, "x", height, ", at least 1x1 expected");
     check(width <= max_pixels && height <= max_pixels / width, name.c_str(), "a picture of ", width, "x", height,
           " is above the limit of ", max_pixels, " pixels");
+    return {static_cast<int>(width), static_cast<int>(height)};
 }
 
 /// A black picture.

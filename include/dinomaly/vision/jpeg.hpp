@@ -15,6 +15,7 @@
 
 #include <jerror.h>
 
+#include <algorithm>
 #include <span>
 #include <string>
 
@@ -72,10 +73,11 @@ struct JpegReader : JumpGuard {
         jpeg_calc_output_dimensions(&self.codec);
     }
 
-    /// The rows grow as they are decoded: a hostile header costs no memory that its file does not fill.
+    /// The rows grow as they are decoded, and no more is reserved than a file of this length commonly holds: a hostile
+    /// header takes no memory that its file does not fill.
     static void read_rows(JpegReader& self) {
         jpeg_start_decompress(&self.codec);
-        self.raw.reserve(self.row_bytes() * self.codec.output_height);
+        self.raw.reserve(std::min(self.row_bytes() * self.codec.output_height, self.file.size() * 512));
         while (self.codec.output_scanline < self.codec.output_height) {
             const std::size_t begin = self.raw.size();
             self.raw.resize(begin + self.row_bytes());
@@ -117,11 +119,26 @@ inline bool is_jpeg(std::span<const std::byte> file) {
     return file.size() >= 3 && file[0] == std::byte{0xff} && file[1] == std::byte{0xd8} && file[2] == std::byte{0xff};
 }
 
+namespace detail {
+
+/// Reads the header and checks the size.
+inline PictureSize open_jpeg(JpegReader& reader, const std::string& name) {
+    if (!guarded_call(reader, JpegReader::read_header)) fail(name, "not a sound JPEG: ", reader.message.data());
+    return check_size(name, reader.codec.output_width, reader.codec.output_height);
+}
+
+}  // namespace detail
+
+/// The sides of a JPEG, from its header alone.
+inline PictureSize jpeg_size(std::span<const std::byte> file, const std::string& name) {
+    detail::JpegReader reader(file);
+    return detail::open_jpeg(reader, name);
+}
+
 /// Decodes a whole JPEG file to grey or RGB, as the file has it. Errors carry `name` and libjpeg's message.
 inline Image decode_jpeg(std::span<const std::byte> file, const std::string& name) {
     detail::JpegReader reader(file);
-    if (!guarded_call(reader, detail::JpegReader::read_header)) fail(name, "not a sound JPEG: ", reader.message.data());
-    check_size(name, reader.codec.output_width, reader.codec.output_height);
+    detail::open_jpeg(reader, name);
     const int channels = reader.codec.output_components;
     check(channels == 1 || channels == 3 || channels == 4, name.c_str(), "a JPEG of ", channels,
           " components, 1, 3 or 4 expected");

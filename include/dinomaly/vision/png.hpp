@@ -153,16 +153,32 @@ inline bool is_png(std::span<const std::byte> file) {
     return file.size() >= 8 && png_sig_cmp(reinterpret_cast<png_const_bytep>(file.data()), 0, 8) == 0;
 }
 
+namespace detail {
+
+/// Reads the header and checks the size.
+inline PictureSize open_png(PngReader& reader, std::span<const std::byte> file, const std::string& name) {
+    check(reader.info != nullptr, name.c_str(), "libpng could not start (out of memory)");
+    reader.rest = file;
+    if (!guarded_call(reader, PngReader::read_header)) fail(name, "not a sound PNG: ", reader.message.data());
+    return check_size(name, reader.width, reader.height);
+}
+
+}  // namespace detail
+
+/// The sides of a PNG, from its header alone.
+inline PictureSize png_size(std::span<const std::byte> file, const std::string& name) {
+    detail::PngReader reader;
+    return detail::open_png(reader, file, name);
+}
+
 /// Decodes a whole PNG file to grey or RGB, as the file has it. Errors carry `name` and libpng's message.
 inline Image decode_png(std::span<const std::byte> file, const std::string& name) {
     detail::PngReader reader;
-    check(reader.info != nullptr, name.c_str(), "libpng could not start (out of memory)");
-    reader.rest = file;
-    if (!guarded_call(reader, detail::PngReader::read_header)) fail(name, "not a sound PNG: ", reader.message.data());
-    check_size(name, reader.width, reader.height);
-    // Deflate shrinks at most 1032 times: a file too short for its own header need not be given memory.
+    detail::open_png(reader, file, name);
+    // Deflate shrinks at most 1032 times and a byte here is at least a bit there: a file too short for its own header
+    // is refused before it is given memory.
     const std::size_t needed = reader.row_bytes * reader.height;
-    check(needed / 1032 / 8 <= file.size(), name.c_str(), "not a sound PNG: ", file.size(), " bytes cannot hold ",
+    check(needed / 8 / 1032 <= file.size(), name.c_str(), "not a sound PNG: ", file.size(), " bytes cannot hold ",
           reader.width, "x", reader.height, " pixels");
     reader.raw.resize(needed);
     if (!guarded_call(reader, detail::PngReader::read_rows)) fail(name, "not a sound PNG: ", reader.message.data());

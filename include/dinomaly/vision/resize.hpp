@@ -60,8 +60,7 @@ struct ResizeWeights {
 };
 
 /// One row of the picture, [width, Channels], resized along x.
-template <int Channels>
-void resize_row(const std::uint8_t* from, const ResizeWeights& plan, std::uint8_t* to) {
+template <int Channels> void resize_row(const std::uint8_t* from, const ResizeWeights& plan, std::uint8_t* to) {
     for (const ResizeWeights::Span& span : plan.spans) {
         std::int32_t sums[Channels];
         std::fill_n(sums, Channels, weight_half);

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Crop and normalisation against exact numbers.
+#define BOOST_TEST_MODULE vision_normalize
+
+#include "dinomaly/vision/normalize.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace dinomaly::vision;
+using dinomaly::Error;
+
+BOOST_AUTO_TEST_CASE(values_are_those_of_float_arithmetic) {
+    Image image = make_image(14, 14, 3);
+    image.pixels[0] = 0;
+    image.pixels[3 * 5 + 1] = 128;
+    image.pixels[3 * 195 + 2] = 255;
+    const std::vector<float> x = to_input(image, {.size = 14, .crop = 14});
+    BOOST_TEST(x.size() == 588U);
+    BOOST_TEST(x[0] == -2.1179039478302F);
+    BOOST_TEST(x[196 + 5] == 0.20518219470977783F);
+    BOOST_TEST(x[2 * 196 + 195] == 2.640000104904175F);
+}
+
+BOOST_AUTO_TEST_CASE(the_offset_rounds_a_half_to_the_even_number) {
+    BOOST_TEST((Preprocess{.size = 448, .crop = 392}).offset() == 28);
+    BOOST_TEST((Preprocess{.size = 15, .crop = 14}).offset() == 0);
+    BOOST_TEST((Preprocess{.size = 17, .crop = 14}).offset() == 2);
+    BOOST_TEST((Preprocess{.size = 19, .crop = 14}).offset() == 2);
+    BOOST_TEST((Preprocess{.size = 21, .crop = 14}).offset() == 4);
+    BOOST_TEST((Preprocess{.size = 14, .crop = 14}).offset() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_crop_is_the_middle) {
+    Image image = make_image(18, 18, 1);
+    for (int y = 0; y < 18; ++y)
+        for (int x = 0; x < 18; ++x) image.row(y)[x] = static_cast<std::uint8_t>(10 * y + x);
+    const Image cropped = resize_and_crop(image, {.size = 18, .crop = 14});
+    BOOST_TEST(cropped.width == 14);
+    BOOST_TEST(cropped.height == 14);
+    BOOST_TEST(cropped.row(0)[0] == 22);
+    BOOST_TEST(cropped.row(13)[13] == 165);
+}
+
+BOOST_AUTO_TEST_CASE(masks_are_scaled_to_one) {
+    Image mask = make_image(14, 14, 1);
+    mask.pixels[3] = 255;
+    mask.pixels[4] = 51;
+    const std::vector<float> truth = to_mask(mask, {.size = 14, .crop = 14});
+    BOOST_TEST(truth.size() == 196U);
+    BOOST_TEST(truth[2] == 0.0F);
+    BOOST_TEST(truth[3] == 1.0F);
+    BOOST_TEST(truth[4] == 0.2F);
+}
+
+BOOST_AUTO_TEST_CASE(impossible_sizes_are_refused) {
+    BOOST_CHECK_NO_THROW((Preprocess{}).validate());
+    BOOST_CHECK_THROW((Preprocess{.size = 392, .crop = 406}).validate(), Error);
+    BOOST_CHECK_THROW((Preprocess{.size = 448, .crop = 390}).validate(), Error);
+    BOOST_CHECK_THROW((Preprocess{.size = 0, .crop = 0}).validate(), Error);
+    BOOST_CHECK_THROW((Preprocess{.size = 448, .crop = -14}).validate(), Error);
+    BOOST_CHECK_THROW((Preprocess{.size = 448, .crop = 392, .patch = 0}).validate(), Error);
+    std::vector<float> room(5);
+    BOOST_CHECK_THROW(normalize(make_image(2, 2, 3), room), Error);
+}

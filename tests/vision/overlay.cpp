@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// A heat map lands on the pixels it was computed from.
+#define BOOST_TEST_MODULE vision_overlay
+
+#include "dinomaly/vision/overlay.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <limits>
+#include <vector>
+
+using namespace dinomaly::vision;
+using dinomaly::Error;
+
+namespace {
+
+const Preprocess whole{.size = 28, .crop = 28};
+const Preprocess middle{.size = 56, .crop = 28};
+const OverlayStyle opaque{.low = 0, .high = 1, .opacity = 1};
+
+Color color_at(const Image& image, int x, int y) {
+    const std::uint8_t* pixel = image.row(y) + 3 * x;
+    return {pixel[0], pixel[1], pixel[2]};
+}
+
+Image plain(int width, int height) {
+    Image image = make_image(width, height, 3);
+    image.pixels.assign(image.pixels.size(), 100);
+    return image;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(outside_the_crop_the_picture_stays) {
+    const std::vector<float> map(16, 1.0F);
+    const Image out = overlay(plain(80, 40), map, 4, 4, middle, opaque);
+    for (int y = 0; y < 40; ++y)
+        for (int x = 0; x < 80; ++x) {
+            const bool inside = x >= 20 && x < 60 && y >= 10 && y < 30;
+            BOOST_REQUIRE((color_at(out, x, y) == (inside ? heat_color(1) : Color{100, 100, 100})));
+        }
+}
+
+BOOST_AUTO_TEST_CASE(a_hot_spot_lands_where_it_belongs) {
+    std::vector<float> map(8 * 8, 0.0F);
+    map[2 * 8 + 5] = 1;  // row 2, column 5: middle at 5.5/8 of the width, 2.5/8 of the height
+    const Image out = overlay(plain(160, 80), map, 8, 8, whole, opaque);
+    int hottest_x = 0;
+    int hottest_y = 0;
+    int hottest = -1;
+    for (int y = 0; y < 80; ++y)
+        for (int x = 0; x < 160; ++x) {
+            const Color color = color_at(out, x, y);
+            const int heat = color[0] + color[1] + color[2];
+            if (heat > hottest) {
+                hottest = heat;
+                hottest_x = x;
+                hottest_y = y;
+            }
+        }
+    BOOST_TEST(std::abs(hottest_x - 109.5) < 1);
+    BOOST_TEST(std::abs(hottest_y - 24.5) < 1);
+    BOOST_CHECK((color_at(out, 0, 79) == heat_color(0)));
+}
+
+BOOST_AUTO_TEST_CASE(between_map_pixels_values_are_straight_lines) {
+    const std::vector<float> map{0, 1};  // one row of two
+    const Image out = overlay(plain(8, 2), map, 2, 1, whole, opaque);
+    const float expected[] = {0, 0, 0.125F, 0.375F, 0.625F, 0.875F, 1, 1};
+    for (int x = 0; x < 8; ++x) BOOST_CHECK((color_at(out, x, 1) == heat_color(expected[x])));
+}
+
+BOOST_AUTO_TEST_CASE(range_and_opacity) {
+    const std::vector<float> map{5};
+    BOOST_CHECK((color_at(overlay(plain(1, 1), map, 1, 1, whole, {4, 6, 1}), 0, 0) == heat_color(0.5F)));
+    BOOST_CHECK((color_at(overlay(plain(1, 1), map, 1, 1, whole, {4, 6, 0}), 0, 0) == Color{100, 100, 100}));
+    const Color half = color_at(overlay(plain(1, 1), map, 1, 1, whole, {1, 5, 0.5F}), 0, 0);
+    for (std::size_t c = 0; c < 3; ++c) BOOST_TEST(half[c] == std::lround((100 + heat_color(1)[c]) * 0.5F));
+    const std::vector<float> broken{std::numeric_limits<float>::quiet_NaN()};
+    BOOST_CHECK((color_at(overlay(plain(1, 1), broken, 1, 1, whole, opaque), 0, 0) == heat_color(0)));
+}
+
+BOOST_AUTO_TEST_CASE(grey_pictures_become_rgb) {
+    const std::vector<float> map{0};
+    const Image out = overlay(Image{1, 1, 1, {77}}, map, 1, 1, whole, {0, 1, 0});
+    BOOST_CHECK(out == (Image{1, 1, 3, {77, 77, 77}}));
+}
+
+BOOST_AUTO_TEST_CASE(impossible_requests_are_refused) {
+    const std::vector<float> map(4);
+    BOOST_CHECK_THROW(overlay(plain(2, 2), map, 2, 3, whole, opaque), Error);
+    BOOST_CHECK_THROW(overlay(plain(2, 2), map, 2, 2, whole, {1, 1, 0.5F}), Error);
+    BOOST_CHECK_THROW(overlay(plain(2, 2), map, 2, 2, whole, {0, 1, 1.5F}), Error);
+    BOOST_CHECK_THROW(overlay(Image{}, map, 2, 2, whole, opaque), Error);
+}
