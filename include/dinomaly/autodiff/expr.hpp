@@ -49,7 +49,6 @@ enum class Path : std::uint8_t { unit, smooth, closed };
 
 template <Device D> using Sites = std::vector<Site<D>>;
 template <Device D> using KernelLeaf = kernel::TensorLeaf<typename D::value_type>;
-using Edges = std::vector<std::shared_ptr<Node>>;
 
 /// A variable in a formula.
 template <Device D> struct Leaf {
@@ -156,6 +155,11 @@ template <Device D, class Op, Expression... Args> struct Map {
          !(Op::slope_is_constant || (Op::is_product && ((Args::products == 1 || !Args::takes_gradient) && ...))));
     static_assert((std::same_as<D, typename Args::expression_device> && ...), "operands on different devices");
     static_assert(products <= 1, "one matrix product a formula: give the first one a Var of its own");
+    static_assert(
+        []<std::size_t... i>(std::index_sequence<i...>) {
+            return ((Args::products == 0 || !Op::closes(i)) && ...);
+        }(std::index_sequence_for<Args...>()),
+        "a product in a comparison or condition: give it a Var of its own");
 
     Op op;
     std::tuple<Args...> args;

@@ -171,7 +171,7 @@ public:
         check(expression_.has_value(), "backward", "this graph was already swept: compute the loss again");
         const std::optional<E> expression = std::exchange(expression_, std::nullopt);
         const Tensor<D> z = std::exchange(product_value_, {});
-        const auto inputs = std::exchange(this->inputs, {});
+        const Edges edges = std::exchange(this->inputs, {});  // kept alive while the gradients are written
         Tensor<D> dy = std::exchange(this->grad, {});
         if (!dy.defined()) return;
         Plan<D, E> plan(*expression, E::products == 1);
@@ -198,7 +198,7 @@ private:
 /// The value of a formula, computed in one pass, and its node when one of its leaves wants a gradient.
 template <Expression E> Var<typename E::expression_device> materialize(E expression) {
     using D = typename E::expression_device;
-    const bool records = NoGrad::enabled() && detail::wants_grad(expression);
+    const bool records = NoGrad::recording() && detail::wants_grad(expression);
     Tensor<D> y(expression.shape());
     Tensor<D> z;
     {
@@ -225,6 +225,17 @@ template <Expression E> Var<typename E::expression_device> materialize(E express
     if (!records) return y;
     auto node = std::make_shared<detail::ExpressionNode<D, E>>(std::move(expression), std::move(z));
     return Var<D>(std::move(y), std::move(node));
+}
+
+/// Writes a formula's value into an existing tensor of its shape, which may be one of its operands. Nothing is
+/// recorded.
+template <Expression E> void assign(Tensor<typename E::expression_device>& target, const E& expression) {
+    using D = typename E::expression_device;
+    static_assert(E::products == 0, "a product cannot be assigned in place");
+    check(target.shape() == expression.shape(), "assign", "a value of shape ", expression.shape(),
+          " to a tensor of shape ", target.shape());
+    const detail::Plan<D, E> plan(expression, false);
+    backend::map(D{}, plan.grid(), plan.formula(), target.data());
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -17,8 +17,12 @@
 
 namespace dinomaly::inline DINOMALY_ABI {
 
+struct Node;
+/// Nodes that a computation depends on, one an input; null where an input wants no gradient.
+using Edges = std::vector<std::shared_ptr<Node>>;
+
 struct Node {
-    std::vector<std::shared_ptr<Node>> inputs;  // null where an input wants no gradient
+    Edges inputs;
     const char* name = "parameter";
     int depth = 0;  // above that of every input, so that falling depth is a valid order for the sweep
 
@@ -28,7 +32,7 @@ struct Node {
 
     /// Frees a long chain of nodes in a loop: member-wise destruction would recurse once a node.
     virtual ~Node() {
-        std::vector<std::shared_ptr<Node>> orphans = std::move(inputs);
+        Edges orphans = std::move(inputs);
         while (!orphans.empty()) {
             const std::shared_ptr<Node> node = std::move(orphans.back());
             orphans.pop_back();
@@ -41,7 +45,7 @@ struct Node {
     /// Adds this node's gradient, through its formula, to those of its inputs, and drops what was kept for it.
     virtual void backward() {}
 
-    void connect(std::vector<std::shared_ptr<Node>> edges) {
+    void connect(Edges edges) {
         inputs = std::move(edges);
         for (const auto& input : inputs)
             if (input) depth = std::max(depth, input->depth + 1);
@@ -49,15 +53,15 @@ struct Node {
 };
 
 /// All nodes that root depends on, root included, deepest first: the order of the backward sweep.
-inline std::vector<std::shared_ptr<Node>> sweep_order(const std::shared_ptr<Node>& root) {
-    std::vector<std::shared_ptr<Node>> order;
+inline Edges sweep_order(const std::shared_ptr<Node>& root) {
+    Edges order;
     std::unordered_set<const Node*> seen;
     if (root) {
         order.push_back(root);
         seen.insert(root.get());
     }
     for (std::size_t i = 0; i < order.size(); ++i) {
-        const std::vector<std::shared_ptr<Node>>& inputs = order[i]->inputs;
+        const Edges& inputs = order[i]->inputs;
         for (std::size_t j = 0; j < inputs.size(); ++j)
             if (inputs[j] && seen.insert(inputs[j].get()).second) order.push_back(std::shared_ptr<Node>(inputs[j]));
     }

@@ -15,9 +15,12 @@
 // the struct is dropped right after forward with all it kept.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "dinomaly/autodiff/var.hpp"
 
@@ -26,7 +29,7 @@ namespace dinomaly::inline DINOMALY_ABI {
 /// The place of one input's gradient during a backward pass; false when the input wants none.
 template <Device D> class Gradient {
 public:
-    explicit Gradient(Node* node) : node_(static_cast<GradNode<D>*>(node)) {}
+    explicit Gradient(const std::shared_ptr<Node>& node) : node_(std::static_pointer_cast<GradNode<D>>(node)) {}
 
     explicit operator bool() const { return node_ != nullptr; }
     /// Hands over a whole gradient; does nothing when none is wanted.
@@ -35,12 +38,14 @@ public:
     }
     /// Memory to write the gradient to, of the given shape.
     GradTarget<D> target(const Shape& shape) const { return node_->target(shape); }
+    /// The node that takes the gradient, for a backward pass that is itself a formula.
+    const std::shared_ptr<GradNode<D>>& node() const { return node_; }
 
 private:
-    GradNode<D>* node_;
+    std::shared_ptr<GradNode<D>> node_;
 };
 
-/// A recorded op and its place in the graph.
+/// A recorded op and its place in the graph. With std::dynamic_extent inputs its backward takes a vector of Gradients.
 template <Device D, class Op, std::size_t inputs_count> class OpNode final : public GradNode<D> {
 public:
     explicit OpNode(Op op) : op_(std::move(op)) { this->name = op_->name; }
@@ -48,16 +53,19 @@ public:
     void backward() override {
         check(op_.has_value(), "backward", "this graph was already swept: compute the loss again");
         const Op op = *std::exchange(op_, std::nullopt);
-        const Tensor<D> grad = std::exchange(this->grad, {});
-        const auto inputs = std::exchange(this->inputs, {});
-        if (!grad.defined()) return;  // what came after did not depend on it smoothly
-        run(op, grad, inputs, std::make_index_sequence<inputs_count>());
+        const Tensor<D> dy = std::exchange(this->grad, {});
+        const Edges edges = std::exchange(this->inputs, {});
+        if (!dy.defined()) return;  // what came after did not depend on it smoothly
+        if constexpr (inputs_count == std::dynamic_extent)
+            op.backward(dy, std::vector<Gradient<D>>(edges.begin(), edges.end()));
+        else
+            run(op, dy, edges, std::make_index_sequence<inputs_count>());
     }
 
 private:
     template <std::size_t... i>
-    static void run(const Op& op, const Tensor<D>& grad, const auto& inputs, std::index_sequence<i...>) {
-        op.backward(grad, Gradient<D>(inputs[i].get())...);
+    static void run(const Op& op, const Tensor<D>& dy, const Edges& edges, std::index_sequence<i...>) {
+        op.backward(dy, Gradient<D>(edges[i])...);
     }
 
     std::optional<Op> op_;
@@ -66,9 +74,24 @@ private:
 /// y = op.forward(inputs...), recorded when some input wants a gradient.
 template <class Op, Device D, class... More> Var<D> record(Op op, const Var<D>& first, const More&... more) {
     Tensor<D> y = op.forward(first.value(), more.value()...);
-    if (!NoGrad::enabled() || !(first.wants_grad() || ... || more.wants_grad())) return y;
+    if (!NoGrad::recording() || !(first.wants_grad() || ... || more.wants_grad())) return y;
     auto node = std::make_shared<OpNode<D, Op, 1 + sizeof...(more)>>(std::move(op));
     node->connect({first.node(), more.node()...});
+    return Var<D>(std::move(y), std::move(node));
+}
+
+/// The same for an op of any number of inputs, whose forward takes a vector of tensors.
+template <class Op, Device D> Var<D> record(Op op, const std::vector<Var<D>>& inputs) {
+    std::vector<Tensor<D>> values;
+    Edges edges;
+    for (const Var<D>& input : inputs) {
+        values.push_back(input.value());
+        edges.push_back(input.node());
+    }
+    Tensor<D> y = op.forward(values);
+    if (!NoGrad::recording() || std::ranges::none_of(inputs, &Var<D>::wants_grad)) return y;
+    auto node = std::make_shared<OpNode<D, Op, std::dynamic_extent>>(std::move(op));
+    node->connect(std::move(edges));
     return Var<D>(std::move(y), std::move(node));
 }
 

@@ -50,20 +50,23 @@ template <Device D> struct GradNode : Node {
     }
 };
 
-/// Gradients are recorded on this thread unless a NoGrad is alive.
+/// While one lives, this thread records nothing.
 class NoGrad {
 public:
-    NoGrad() : before_(std::exchange(enabled(), false)) {}
-    ~NoGrad() { enabled() = before_; }
+    NoGrad() : before_(std::exchange(flag(), false)) {}
+    ~NoGrad() { flag() = before_; }
     NoGrad(const NoGrad&) = delete;
     NoGrad& operator=(const NoGrad&) = delete;
 
-    static bool& enabled() {
+    /// Whether this thread records gradients now.
+    static bool recording() { return flag(); }
+
+private:
+    static bool& flag() {
         thread_local bool recording = true;
         return recording;
     }
 
-private:
     bool before_;
 };
 
