@@ -132,7 +132,7 @@ private:
         if (const auto* const call = document_.get<pickle::Call>(ref)) return "an object made by " + callee_name(*call);
         if (const auto* const global = document_.get<pickle::Global>(ref)) return "the global " + global->name;
         if (document_.get<pickle::Persistent>(ref) != nullptr) return "a bare storage";
-        return "a plain value";
+        return document_.get<pickle::List>(ref) != nullptr ? "a list" : "a plain value";
     }
 
     /// The global at the root of a call; the result of a call may itself be called.

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parameters of a module from and to a StateDict, by name.
+//
+// Loading checks everything first and reports all that is wrong at once: names the model misses, names it does not know,
+// shapes that differ. Only when all is well are values replaced.
+#pragma once
+
+#include <cstring>
+#include <functional>
+#include <set>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "dinomaly/io/state_dict.hpp"
+#include "dinomaly/nn/module.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::io {
+
+/// How a module's parameters and a file's names match.
+struct WeightReport {
+    std::vector<std::string> missing;    ///< the module has it, the file does not
+    std::vector<std::string> extra;      ///< the file has it, the module does not
+    std::vector<std::string> misshaped;  ///< "name: found [..], expected [..]"
+
+    bool complete() const { return missing.empty() && extra.empty() && misshaped.empty(); }
+
+    /// All of it, one line a kind, at most eight names a line.
+    std::string text() const {
+        std::string out;
+        const auto list = [&](const char* kind, const std::vector<std::string>& names) {
+            if (names.empty()) return;
+            out += std::string(out.empty() ? "" : "\n") + "  " + kind + " (" + std::to_string(names.size()) + "): ";
+            for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 8); ++i) out += (i ? ", " : "") + names[i];
+            if (names.size() > 8) out += ", ...";
+        };
+        list("missing", missing);
+        list("not known", extra);
+        list("of another shape", misshaped);
+        return out;
+    }
+};
+
+/// Compares names and shapes of a module with the tensors of a file that begin with prefix.
+template <class M> WeightReport compare_weights(M& module, const StateDict& dict, const std::string& prefix = "") {
+    WeightReport report;
+    std::set<std::string> known;
+    nn::for_each_parameter(module, [&](const std::string& name, auto& p) {
+        known.insert(prefix + name);
+        const RawTensor* raw = dict.find(prefix + name);
+        if (raw == nullptr) {
+            report.missing.push_back(prefix + name);
+        } else if (raw->shape != p.shape()) {
+            std::ostringstream text;
+            text << prefix << name << ": found " << raw->shape << ", expected " << p.shape();
+            report.misshaped.push_back(text.str());
+        }
+    });
+    for (const auto& [name, raw] : dict)
+        if (name.starts_with(prefix) && !known.contains(name)) report.extra.push_back(name);
+    return report;
+}
+
+/// Fills a module from the tensors of a file that begin with prefix. `ignored(name)` tells names that neither have to be
+/// there nor to be known. Throws Error with the whole report when anything else does not fit; nothing is changed then.
+template <class M>
+void load_weights(M& module, const StateDict& dict, const std::string& prefix = "",
+                  const std::function<bool(const std::string&)>& ignored = [](const std::string&) { return false; }) {
+    WeightReport report = compare_weights(module, dict, prefix);
+    std::erase_if(report.missing, ignored);
+    std::erase_if(report.extra, ignored);
+    check(report.complete(), dict.source().c_str(), "the weights do not fit the model:\n", report.text());
+    nn::for_each_parameter(module, [&]<Device D>(const std::string& name, Param<D>& p) {
+        if (dict.contains(prefix + name))
+            p.value() = Tensor<D>(p.shape(), dict.as<typename D::value_type>(prefix + name));
+    });
+}
+
+/// Adds a tensor to a file's contents, as F32 or F64 after its element type.
+template <Device D> void store_tensor(StateDict& dict, const std::string& name, const Tensor<D>& tensor) {
+    using T = typename D::value_type;
+    const std::vector<T> values = tensor.to_vector();
+    std::vector<std::byte> bytes(values.size() * sizeof(T));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    dict.insert(name, std::is_same_v<T, double> ? DType::f64 : DType::f32, tensor.shape(),
+                SharedBytes::own(std::move(bytes)));
+}
+
+/// Adds all parameters of a module to a file's contents, their names behind prefix.
+template <class M> void store_weights(M& module, StateDict& dict, const std::string& prefix = "") {
+    nn::for_each_parameter(module, [&](const std::string& name, auto& p) { store_tensor(dict, prefix + name, p.value()); });
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI::io
