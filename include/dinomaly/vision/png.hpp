@@ -57,11 +57,18 @@ struct PngReader : JumpGuard {
     static void read_header(PngReader& self) {
         png_set_read_fn(self.png, &self, read_bytes);
         png_set_user_limits(self.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+        // Of other chunks only the length is read: texts and profiles may claim two gigabytes.
+        png_set_keep_unknown_chunks(self.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
         png_read_info(self.png, self.info);
         self.width = png_get_image_width(self.png, self.info);
         self.height = png_get_image_height(self.png, self.info);
         self.color = png_get_color_type(self.png, self.info);
         self.depth = png_get_bit_depth(self.png, self.info);
+        self.row_bytes = png_get_rowbytes(self.png, self.info);
+    }
+
+    /// Asks for whole bytes without alpha; libpng makes room for its rows here, so the sizes must have been checked.
+    static void prepare_rows(PngReader& self) {
         if (self.color == PNG_COLOR_TYPE_GRAY && self.depth < 8) png_set_expand_gray_1_2_4_to_8(self.png);
         if (self.color == PNG_COLOR_TYPE_PALETTE) png_set_packing(self.png);
         if (self.depth == 16 && !self.wide_grey()) png_set_strip_16(self.png);
@@ -175,12 +182,11 @@ inline PictureSize png_size(std::span<const std::byte> file, const std::string& 
 inline Image decode_png(std::span<const std::byte> file, const std::string& name) {
     detail::PngReader reader;
     detail::open_png(reader, file, name);
-    // Deflate shrinks at most 1032 times and a byte here is at least a bit there: a file too short for its own header
-    // is refused before it is given memory.
-    const std::size_t needed = reader.row_bytes * reader.height;
-    check(needed / 8 / 1032 <= file.size(), name.c_str(), "not a sound PNG: ", file.size(), " bytes cannot hold ",
-          reader.width, "x", reader.height, " pixels");
-    reader.raw.resize(needed);
+    // Deflate shrinks at most 1032 times: a file too short for its own header is refused before it is given memory.
+    check(reader.row_bytes * reader.height / 1032 <= file.size(), name.c_str(), "not a sound PNG: ", file.size(),
+          " bytes cannot hold ", reader.width, "x", reader.height, " pixels");
+    if (!guarded_call(reader, detail::PngReader::prepare_rows)) fail(name, "not a sound PNG: ", reader.message.data());
+    reader.raw.resize(reader.row_bytes * reader.height);
     if (!guarded_call(reader, detail::PngReader::read_rows)) fail(name, "not a sound PNG: ", reader.message.data());
     return reader.image();
 }
