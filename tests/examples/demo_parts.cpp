@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(a_seed_gives_the_same_files) {
     const DemoCounts counts{.train = 1, .good = 1, .bad = 5};
     draw_demo_parts(dir / "a", 3, counts);
     draw_demo_parts(dir / "b", 3, counts);
-    draw_demo_parts(dir / "c", 4, counts);
+    draw_demo_parts(dir / "c", 4, {.train = 1, .good = 1, .bad = 1});
     const auto files = all_files(dir / "a");
     BOOST_CHECK_EQUAL(files.size(), demo_kinds().size() * (1 + 1 + 5 + 5));
     BOOST_CHECK(files == all_files(dir / "b"));
