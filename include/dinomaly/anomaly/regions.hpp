@@ -49,27 +49,23 @@ namespace detail {
 /// Sets of pixels, each known by its smallest member.
 class PixelSets {
 public:
-    explicit PixelSets(std::size_t pixels) : parent_(pixels) {
-        std::iota(parent_.begin(), parent_.end(), std::int32_t{0});
-    }
+    explicit PixelSets(std::size_t pixels) : parent_(pixels) { std::iota(parent_.begin(), parent_.end(), 0U); }
 
-    std::int32_t first_of(std::int32_t pixel) {
-        while (parent(pixel) != pixel) {
-            parent(pixel) = parent(parent(pixel));
-            pixel = parent(pixel);
+    std::size_t first_of(std::size_t pixel) {
+        while (parent_[pixel] != pixel) {
+            parent_[pixel] = parent_[parent_[pixel]];
+            pixel = parent_[pixel];
         }
         return pixel;
     }
 
-    void join(std::int32_t a, std::int32_t b) {
+    void join(std::size_t a, std::size_t b) {
         const auto [low, high] = std::minmax({first_of(a), first_of(b)});
-        parent(high) = low;
+        parent_[high] = static_cast<std::uint32_t>(low);
     }
 
 private:
-    std::int32_t& parent(std::int32_t pixel) { return parent_[static_cast<std::size_t>(pixel)]; }
-
-    std::vector<std::int32_t> parent_;
+    std::vector<std::uint32_t> parent_;
 };
 
 }  // namespace detail
@@ -79,36 +75,31 @@ inline Regions label_regions(std::span<const std::uint8_t> masks, StackSize size
     const std::int64_t pixels = size.pixels();
     check(static_cast<std::int64_t>(masks.size()) == pixels, "label_regions", masks.size(), " mask values, ", pixels,
           " expected");
-    const auto width = static_cast<std::int32_t>(size.width);
-    const auto marked = [&](std::int32_t pixel) { return masks[static_cast<std::size_t>(pixel)] != 0; };
+    const auto width = static_cast<std::size_t>(size.width);
+    const auto picture = width * static_cast<std::size_t>(size.height);
 
     detail::PixelSets sets(masks.size());
-    std::int32_t pixel = 0;
-    for (std::int64_t row = 0; row < size.count * size.height; ++row) {
-        const bool has_row_above = row % size.height != 0;
-        for (std::int32_t x = 0; x < width; ++x, ++pixel) {
-            if (!marked(pixel)) continue;
-            const bool has_left = x > 0;
-            const bool has_right = x + 1 < width;
-            if (has_left && marked(pixel - 1)) sets.join(pixel, pixel - 1);
-            if (!has_row_above) continue;
-            const std::int32_t above = pixel - width;
-            if (marked(above)) sets.join(pixel, above);
-            if (has_left && marked(above - 1)) sets.join(pixel, above - 1);
-            if (has_right && marked(above + 1)) sets.join(pixel, above + 1);
-        }
+    for (std::size_t pixel = 0; pixel < masks.size(); ++pixel) {
+        if (masks[pixel] == 0) continue;
+        const bool has_left = pixel % width > 0;
+        const bool has_right = pixel % width + 1 < width;
+        if (has_left && masks[pixel - 1] != 0) sets.join(pixel, pixel - 1);
+        if (pixel % picture < width) continue;  // the first row of its picture
+        const std::size_t above = pixel - width;
+        if (masks[above] != 0) sets.join(pixel, above);
+        if (has_left && masks[above - 1] != 0) sets.join(pixel, above - 1);
+        if (has_right && masks[above + 1] != 0) sets.join(pixel, above + 1);
     }
 
     Regions regions{std::vector<std::int32_t>(masks.size()), {0}};
-    for (pixel = 0; pixel < static_cast<std::int32_t>(masks.size()); ++pixel) {
+    for (std::size_t pixel = 0; pixel < masks.size(); ++pixel) {
         std::int32_t label = 0;
-        if (marked(pixel)) {
-            const std::int32_t first = sets.first_of(pixel);
+        if (masks[pixel] != 0) {
+            const std::size_t first = sets.first_of(pixel);
             if (first == pixel) regions.area.push_back(0);
-            label = first == pixel ? static_cast<std::int32_t>(regions.count())
-                                   : regions.label[static_cast<std::size_t>(first)];
+            label = first == pixel ? static_cast<std::int32_t>(regions.count()) : regions.label[first];
         }
-        regions.label[static_cast<std::size_t>(pixel)] = label;
+        regions.label[pixel] = label;
         ++regions.area[static_cast<std::size_t>(label)];
     }
     return regions;

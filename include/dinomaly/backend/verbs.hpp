@@ -15,8 +15,10 @@
 // reference. Each verb takes the device as its first argument, and the files are named alike in every backend.
 #pragma once
 
+#include "dinomaly/backend/cpu/attention.hpp"
 #include "dinomaly/backend/cpu/device.hpp"
 #include "dinomaly/backend/cpu/gemm.hpp"
+#include "dinomaly/backend/cpu/linear_attention.hpp"
 #include "dinomaly/backend/cpu/map.hpp"
 #include "dinomaly/backend/cpu/move.hpp"
 #include "dinomaly/backend/cpu/product.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parameters of a module from and to a StateDict, by name.
 //
-// Loading checks everything first and reports all that is wrong at once: names the model misses, names it does not know,
-// shapes that differ. Only when all is well are values replaced.
+// Loading checks everything first and reports all that is wrong at once: names the model misses, names it does not
+// know, shapes that differ. Only when all is well are values replaced.
 #pragma once
 
 #include <cstring>
@@ -61,11 +61,13 @@ template <class M> WeightReport compare_weights(M& module, const StateDict& dict
     return report;
 }
 
-/// Fills a module from the tensors of a file that begin with prefix. `ignored(name)` tells names that neither have to be
-/// there nor to be known. Throws Error with the whole report when anything else does not fit; nothing is changed then.
+/// Fills a module from the tensors of a file that begin with prefix. `ignored(name)` tells names that neither have to
+/// be there nor to be known. Throws Error with the whole report when anything else does not fit; nothing is changed
+/// then.
 template <class M>
-void load_weights(M& module, const StateDict& dict, const std::string& prefix = "",
-                  const std::function<bool(const std::string&)>& ignored = [](const std::string&) { return false; }) {
+void load_weights(
+    M& module, const StateDict& dict, const std::string& prefix = "",
+    const std::function<bool(const std::string&)>& ignored = [](const std::string&) { return false; }) {
     WeightReport report = compare_weights(module, dict, prefix);
     std::erase_if(report.missing, ignored);
     std::erase_if(report.extra, ignored);
@@ -88,7 +90,8 @@ template <Device D> void store_tensor(StateDict& dict, const std::string& name, 
 
 /// Adds all parameters of a module to a file's contents, their names behind prefix.
 template <class M> void store_weights(M& module, StateDict& dict, const std::string& prefix = "") {
-    nn::for_each_parameter(module, [&](const std::string& name, auto& p) { store_tensor(dict, prefix + name, p.value()); });
+    nn::for_each_parameter(module,
+                           [&](const std::string& name, auto& p) { store_tensor(dict, prefix + name, p.value()); });
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI::io

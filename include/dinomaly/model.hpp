@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dinomaly (Guo et al., CVPR 2025): a frozen vision transformer, a noisy bottleneck and a decoder that restores the
+// features of good parts only. Where restoring fails, the part is not good.
+//
+//   image [B, 3, H, W] -> kept blocks' features, averaged in two groups g0, g1 [B, N, C]
+//   (g0 + g1) / 2 -> bottleneck -> 8 decoder blocks -> two groups again, the last blocks against g0
+//   anomaly map = cosine distance of the groups without class and register tokens
+//
+// The encoder stops after the last kept block. Nothing of it is recorded, so training costs memory for the bottleneck
+// and the decoder alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "dinomaly/anomaly/anomaly_map.hpp"
+#include "dinomaly/anomaly/loose_loss.hpp"
+#include "dinomaly/nn/linear_attention.hpp"
+#include "dinomaly/nn/noisy_bottleneck.hpp"
+#include "dinomaly/nn/vit.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// What a Dinomaly is made of.
+struct DinomalyConfig {
+    nn::VitConfig encoder;
+    std::vector<std::int64_t> kept = {2, 3, 4, 5, 6, 7, 8, 9};  // blocks whose output is restored, rising
+    std::int64_t decoder_depth = 8;
+    double decoder_norm_eps = 1e-8;
+    double attention_eps = 0;  // in the decoder's linear attention; the authors advise 1e-6 when a loss is NaN
+
+    /// Throws unless the kept blocks exist and make two equal groups with as many decoder blocks.
+    void validate() const {
+        check(encoder.width > 0 && encoder.depth > 0 && encoder.patch > 0 && encoder.registers >= 0 &&
+                  encoder.heads > 0 && encoder.width % encoder.heads == 0 && encoder.grid > 0,
+              "model", "an encoder of width ", encoder.width, ", depth ", encoder.depth, ", ", encoder.heads,
+              " heads, patch ", encoder.patch, " and position grid ", encoder.grid,
+              ": all above zero and the width a multiple of the heads expected");
+        const auto count = static_cast<std::int64_t>(kept.size());
+        check(count > 0 && count % 2 == 0 && decoder_depth > 0 && decoder_depth % 2 == 0, "model", count,
+              " kept blocks and ", decoder_depth, " decoder blocks: even numbers above zero expected");
+        check(std::ranges::is_sorted(kept, std::less_equal{}) && kept.front() >= 0 && kept.back() < encoder.depth,
+              "model", "kept blocks ", kept.front(), " .. ", kept.back(), " of ", encoder.depth,
+              ": rising numbers below the depth expected");
+    }
+};
+
+template <Device D> struct Dinomaly {
+    using Decoder = nn::Block<D, nn::LinearAttention, nn::NoScale>;
+    using Groups = anomaly::Groups<D>;
+
+    /// Encoder and decoder features of the same pictures, without class and register tokens: [B, h w, C] each.
+    struct Features {
+        Groups en, de;
+    };
+
+    DinomalyConfig config;
+    nn::VisionTransformer<D> encoder;
+    std::vector<nn::NoisyBottleneck<D>> bottleneck;  // one; a list because published checkpoints number it
+    std::vector<Decoder> decoder;
+
+    Dinomaly() = default;
+    /// All zeros, to be filled from a file (model_file.hpp) or by nn/init.hpp.
+    explicit Dinomaly(const DinomalyConfig& c) : config((c.validate(), c)), encoder(c.encoder) {
+        bottleneck.emplace_back(c.encoder.width, 4 * c.encoder.width);
+        for (std::int64_t i = 0; i < c.decoder_depth; ++i) {
+            decoder.emplace_back(c.encoder.width, c.encoder.heads, c.decoder_norm_eps);
+            decoder.back().attn.eps = c.attention_eps;
+        }
+    }
+
+    /// The encoder's two group means of an image [B, 3, H, W], all tokens: [B, N, C] each.
+    Groups encode(const Var<D>& image) const {
+        const NoGrad frozen;
+        const std::size_t half = config.kept.size() / 2;
+        const double share = 1 / static_cast<double>(half);
+        Groups groups;
+        std::size_t found = 0;
+        encoder(image, config.kept.back(), [&](std::int64_t block, const Var<D>& x) {
+            if (block != config.kept[found]) return;
+            Var<D>& group = groups[found / half];
+            group = found % half == 0 ? Var<D>(x * share) : Var<D>(group + x * share);
+            ++found;
+        });
+        return groups;
+    }
+
+    /// The decoder's two group means from the encoder's, all tokens: [B, N, C] each.
+    Groups decode(const Groups& en, const std::optional<nn::Noise>& noise = {}) const {
+        Var<D> x = bottleneck[0](0.5 * (en[0] + en[1]), noise);
+        const std::size_t half = decoder.size() / 2;
+        const double share = 1 / static_cast<double>(half);
+        Groups sums;
+        for (std::size_t i = 0; i < decoder.size(); ++i) {
+            x = decoder[i](x);
+            Var<D>& sum = sums[i < half ? 1 : 0];  // the last blocks restore the first group
+            sum = i % half == 0 ? x : Var<D>(sum + x);
+        }
+        return {sums[0] * share, sums[1] * share};
+    }
+
+    /// Group features without class and register tokens.
+    Groups patches(const Groups& groups) const {
+        const std::int64_t first = config.encoder.prefix(), count = groups[0].size(1) - first;
+        return {slice(groups[0], 1, first, count), slice(groups[1], 1, first, count)};
+    }
+
+    /// Both sides' features of an image [B, 3, H, W]; with noise when training.
+    Features operator()(const Var<D>& image, const std::optional<nn::Noise>& noise = {}) const {
+        const Groups en = encode(image);
+        return {patches(en), patches(decode(en, noise))};
+    }
+
+    /// Anomaly maps [B, 256, 256] of images [B, 3, H, W].
+    Var<D> anomaly_map(const Var<D>& image) const {
+        const NoGrad predicting;
+        const Features features = (*this)(image);
+        return anomaly::anomaly_map(features.en, features.de, image.size(2), image.size(3), config.encoder.patch);
+    }
+
+    void each(auto&& visit) {
+        visit("encoder", encoder);
+        visit("bottleneck", bottleneck);
+        visit("decoder", decoder);
+    }
+
+    /// What training changes: bottleneck and decoder, under the names they have in the whole model.
+    struct Trained {
+        Dinomaly& model;
+
+        void each(auto&& visit) {
+            visit("bottleneck", model.bottleneck);
+            visit("decoder", model.decoder);
+        }
+    };
+    Trained trained() { return {*this}; }
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models in files. A file of ours is a safetensors file with encoder.*, bottleneck.* and decoder.* and, in its metadata
+// under "dinomaly", a JSON object with everything that is needed to use it: the architecture, the picture sizes, the
+// class names, hashes. A checkpoint of the authors has the tensors alone; the architecture is then read off their
+// shapes.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "dinomaly/io/checkpoint.hpp"
+#include "dinomaly/io/hash.hpp"
+#include "dinomaly/io/safetensors.hpp"
+#include "dinomaly/io/weights.hpp"
+#include "dinomaly/model.hpp"
+#include "dinomaly/nn/init.hpp"
+#include "dinomaly/version.hpp"
+#include "dinomaly/vision/normalize.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// What a model file says besides the weights.
+struct ModelInfo {
+    vision::Preprocess sizes;
+    std::vector<std::string> classes;
+    std::string encoder_hash;                            ///< io::hash of the encoder's tensors, as they were loaded
+    std::string trained_hash;                            ///< io::hash of bottleneck and decoder
+    nlohmann::json training = nlohmann::json::object();  ///< the settings it was trained with
+};
+
+/// A model and what its file says about it.
+template <Device D> struct LoadedModel {
+    Dinomaly<D> model;
+    ModelInfo info;
+};
+
+namespace detail {
+
+/// The blocks whose output Dinomaly restores, by the encoder's depth (the authors' choice for S, B and L).
+inline std::vector<std::int64_t> kept_blocks(const std::string& source, std::int64_t depth) {
+    check(depth == 12 || depth == 24, source.c_str(), "an encoder of ", depth, " blocks; 12 (S, B) or 24 (L) expected");
+    if (depth == 12) return {2, 3, 4, 5, 6, 7, 8, 9};
+    return {4, 6, 8, 10, 12, 14, 16, 18};
+}
+
+inline bool is_unused(const std::string& name) {
+    return name.ends_with("mask_token");
+}
+
+inline nlohmann::json to_json(const DinomalyConfig& c) {
+    return {{"width", c.encoder.width},          {"depth", c.encoder.depth},
+            {"heads", c.encoder.heads},          {"patch", c.encoder.patch},
+            {"registers", c.encoder.registers},  {"position_grid", c.encoder.grid},
+            {"encoder_norm_eps", c.encoder.eps}, {"kept_blocks", c.kept},
+            {"decoder_depth", c.decoder_depth},  {"decoder_norm_eps", c.decoder_norm_eps},
+            {"attention_eps", c.attention_eps}};
+}
+
+inline DinomalyConfig config_from_json(const nlohmann::json& j) {
+    DinomalyConfig c;
+    j.at("width").get_to(c.encoder.width);
+    j.at("depth").get_to(c.encoder.depth);
+    j.at("heads").get_to(c.encoder.heads);
+    j.at("patch").get_to(c.encoder.patch);
+    j.at("registers").get_to(c.encoder.registers);
+    j.at("position_grid").get_to(c.encoder.grid);
+    j.at("encoder_norm_eps").get_to(c.encoder.eps);
+    j.at("kept_blocks").get_to(c.kept);
+    j.at("decoder_depth").get_to(c.decoder_depth);
+    j.at("decoder_norm_eps").get_to(c.decoder_norm_eps);
+    j.at("attention_eps").get_to(c.attention_eps);
+    return c;
+}
+
+}  // namespace detail
+
+/// The architecture of a DINOv2 encoder, read off the shapes of the tensors whose names begin with prefix. Throws Error
+/// that says which tensor is missing or unexpected.
+inline nn::VitConfig recognise_encoder(const io::StateDict& dict, const std::string& prefix = "") {
+    const std::string source = dict.source();
+    const auto shape = [&](const std::string& name, int rank) {
+        const io::RawTensor* tensor = dict.find(prefix + name);
+        check(tensor != nullptr, source.c_str(), "no DINOv2 encoder: the tensor \"", prefix, name, "\" is missing");
+        check(tensor->shape.rank() == rank, source.c_str(), '"', prefix, name, "\" has shape ", tensor->shape,
+              "; rank ", rank, " expected");
+        return tensor->shape;
+    };
+    nn::VitConfig config;
+    const Shape projection = shape("patch_embed.proj.weight", 4), position = shape("pos_embed", 3);
+    config.width = projection[0];
+    config.patch = projection[2];
+    check(config.width > 0 && projection[1] == 3 && config.patch > 0 && projection[3] == config.patch, source.c_str(),
+          '"', prefix, "patch_embed.proj.weight\" has shape ", projection, "; [C, 3, p, p] expected");
+    check(config.width % 64 == 0, source.c_str(), "an encoder of width ", config.width,
+          "; a multiple of 64 (one head) expected");
+    config.heads = config.width / 64;
+    config.depth = 0;
+    while (dict.contains(prefix + "blocks." + std::to_string(config.depth) + ".norm1.weight")) ++config.depth;
+    config.registers = dict.contains(prefix + "register_tokens") ? shape("register_tokens", 3)[1] : 0;
+    config.grid = static_cast<std::int64_t>(
+        std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(0, position[1] - 1)))));
+    check(config.grid > 0 && config.grid * config.grid + 1 == position[1], source.c_str(), '"', prefix,
+          "pos_embed\" has shape ", position, "; [1, 1 + a square number, C] expected");
+    return config;
+}
+
+/// A Dinomaly with the encoder of a published DINOv2 file (.pth or safetensors) and the first values of what is to be
+/// trained, drawn from seed. The encoder is frozen.
+template <Device D>
+LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision::Preprocess& sizes, std::uint64_t seed,
+                         double attention_eps = 0) {
+    const io::StateDict dict = io::load_state_dict(encoder_file);
+    DinomalyConfig config;
+    config.encoder = recognise_encoder(dict);
+    config.kept = detail::kept_blocks(dict.source(), config.encoder.depth);
+    config.attention_eps = attention_eps;
+    LoadedModel<D> loaded{Dinomaly<D>(config), {}};
+    io::load_weights(loaded.model.encoder, dict, "", detail::is_unused);
+    loaded.info.sizes = sizes;
+    loaded.info.sizes.patch = static_cast<int>(config.encoder.patch);
+    loaded.info.sizes.validate();
+    loaded.info.encoder_hash = io::hash(dict);
+    auto trained = loaded.model.trained();
+    nn::init_trained(trained, seed);
+    return loaded;
+}
+
+/// Reads a model: a file of ours, or a checkpoint of the authors (encoder.*, bottleneck.*, decoder.*). Sizes that the
+/// file does not tell are 448 and 392. Throws Error for anything that does not fit.
+template <Device D> LoadedModel<D> load_model(const std::filesystem::path& path) {
+    const io::StateDict dict = io::load_state_dict(path);
+    DinomalyConfig config;
+    ModelInfo info;
+    if (const auto found = dict.metadata.find("dinomaly"); found != dict.metadata.end()) {
+        try {
+            const nlohmann::json j = nlohmann::json::parse(found->second);
+            config = detail::config_from_json(j.at("model"));
+            j.at("size").get_to(info.sizes.size);
+            j.at("crop").get_to(info.sizes.crop);
+            j.at("classes").get_to(info.classes);
+            j.at("encoder_hash").get_to(info.encoder_hash);
+            j.at("trained_hash").get_to(info.trained_hash);
+            info.training = j.at("training");
+        } catch (const nlohmann::json::exception& error) {
+            fail(path.string(), "the metadata field \"dinomaly\" is damaged: ", error.what());
+        }
+    } else {
+        check(dict.contains("bottleneck.0.fc1.weight") && dict.contains("decoder.0.norm1.weight"), path.c_str(),
+              "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
+              dict.contains("patch_embed.proj.weight") ? " (this is an encoder alone: train first)" : "");
+        config.encoder = recognise_encoder(dict, "encoder.");
+        config.kept = detail::kept_blocks(path.string(), config.encoder.depth);
+    }
+    info.sizes.patch = static_cast<int>(config.encoder.patch);
+    info.sizes.validate();
+    const io::RawTensor* projection = dict.find("encoder.patch_embed.proj.weight");
+    check(projection != nullptr && projection->shape.rank() == 4 && projection->shape[0] == config.encoder.width &&
+              config.encoder.depth <= static_cast<std::int64_t>(dict.size()) &&
+              config.decoder_depth <= static_cast<std::int64_t>(dict.size()),
+          path.c_str(), "the metadata field \"dinomaly\" and the tensors describe different models");
+    LoadedModel<D> loaded{Dinomaly<D>(config), std::move(info)};
+    io::load_weights(loaded.model, dict, "", detail::is_unused);
+    return loaded;
+}
+
+/// Writes the whole model; the file appears whole or not at all. Fills in the hash of what was trained.
+template <Device D> void save_model(const std::filesystem::path& path, LoadedModel<D>& loaded) {
+    io::StateDict trained(path.string()), whole(path.string());
+    auto part = loaded.model.trained();
+    io::store_weights(part, trained);
+    loaded.info.trained_hash = io::hash(trained);
+    io::store_weights(loaded.model.encoder, whole, "encoder.");
+    for (const auto& [name, tensor] : trained) whole.insert(name, tensor);
+    whole.metadata["format"] = "pt";
+    whole.metadata["dinomaly"] = nlohmann::json{
+        {"version", version},
+        {"model", detail::to_json(loaded.model.config)},
+        {"size", loaded.info.sizes.size},
+        {"crop", loaded.info.sizes.crop},
+        {"classes", loaded.info.classes},
+        {"encoder_hash", loaded.info.encoder_hash},
+        {"trained_hash", loaded.info.trained_hash},
+        {"training",
+         loaded.info.training}}.dump();
+    io::write_safetensors(path, whole);
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// LayerScale: y = gamma x with one learned factor a channel (Touvron et al., 2021), and its absence.
+#pragma once
+
+#include "dinomaly/nn/module.hpp"
+#include "dinomaly/ops/arithmetic.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::nn {
+
+template <Device D> struct LayerScale {
+    Param<D> gamma;
+
+    LayerScale() = default;
+    explicit LayerScale(std::int64_t width) : gamma(ones<D>({width})) {}
+
+    /// x [..., C] -> [..., C], as part of a formula.
+    template <Operand X> auto operator()(X&& x) const { return std::forward<X>(x) * gamma; }
+
+    void each(auto&& visit) { visit("gamma", gamma); }
+};
+
+/// Passes its operand on.
+template <Device D> struct NoScale {
+    NoScale() = default;
+    explicit NoScale(std::int64_t) {}
+
+    template <Operand X> auto operator()(X&& x) const { return as_expression<D>(std::forward<X>(x)); }
+
+    void each(auto&&) {}
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI::nn

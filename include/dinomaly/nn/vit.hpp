@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// VisionTransformer: DINOv2's encoder, with or without register tokens (Oquab et al., 2024; Darcet et al., 2024).
+//
+// tokens = [class, registers, patches]; the position embedding is added to class and patches before the registers are
+// put in. It was learned on a square grid and is resized bicubically to the picture's, with the published code's scale
+// of (h + 0.1) / grid.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dinomaly/nn/block.hpp"
+#include "dinomaly/nn/patch_embed.hpp"
+#include "dinomaly/ops/concat.hpp"
+#include "dinomaly/ops/resample.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::nn {
+
+/// Sizes of a vision transformer.
+struct VitConfig {
+    std::int64_t width = 384, depth = 12, heads = 6, patch = 14;
+    std::int64_t registers = 0;
+    std::int64_t grid = 37;  // side of the position embedding
+    double eps = 1e-6;
+
+    /// Tokens before the first patch: the class token and the registers.
+    std::int64_t prefix() const { return 1 + registers; }
+
+    friend bool operator==(const VitConfig&, const VitConfig&) = default;
+};
+
+template <Device D> struct VisionTransformer {
+    VitConfig config;
+    Param<D> cls_token, pos_embed, register_tokens, mask_token;
+    PatchEmbed<D> patch_embed;
+    std::vector<Block<D>> blocks;
+    LayerNorm<D> norm;
+
+    VisionTransformer() = default;
+    /// Zeros, to be filled by io/checkpoint.hpp or nn/init.hpp.
+    explicit VisionTransformer(const VitConfig& c)
+        : config(c),
+          cls_token(zeros<D>({1, 1, c.width})),
+          pos_embed(zeros<D>({1, 1 + c.grid * c.grid, c.width})),
+          mask_token(zeros<D>({1, c.width})),
+          patch_embed(c.width, c.patch),
+          norm(c.width, c.eps) {
+        if (c.registers > 0) register_tokens = zeros<D>({1, c.registers, c.width});
+        for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c.width, c.heads, c.eps);
+    }
+
+    /// The embedding of a grid of h x w patches, class token first: [1, 1 + h w, C].
+    Var<D> position(std::int64_t h, std::int64_t w) const {
+        const std::int64_t grid = config.grid, width = config.width;
+        if (h == grid && w == grid) return pos_embed;
+        const Var<D> plane = permute(reshape(slice(pos_embed, 1, 1, grid * grid), {grid, grid, width}), {2, 0, 1});
+        const auto scale = [&](std::int64_t side) {
+            return (static_cast<double>(side) + 0.1) / static_cast<double>(grid);
+        };
+        const Var<D> resized = resize_bicubic(plane, h, w, scale(h), scale(w));  // [C, h, w]
+        const Var<D> rows = reshape(permute(resized, {1, 2, 0}), {1, h * w, width});
+        return concat({slice(pos_embed, 1, 0, 1), rows}, 1);
+    }
+
+    /// What enters the first block: image [B, 3, H, W] -> [B, 1 + registers + h w, C].
+    Var<D> tokens(const Var<D>& image) const {
+        const std::int64_t batch = image.size(0);
+        const Var<D> patches = patch_embed(image);  // [B, h w, C]
+        const Var<D> every = zeros<D>({batch, 1, 1});
+        const Var<D> cls = every + cls_token;  // [B, 1, C]
+        const Var<D> x =
+            concat({cls, patches}, 1) + position(image.size(2) / config.patch, image.size(3) / config.patch);
+        if (config.registers == 0) return x;
+        const Var<D> registers = every + register_tokens;  // [B, R, C]
+        return concat({slice(x, 1, 0, 1), registers, slice(x, 1, 1, x.size(1) - 1)}, 1);
+    }
+
+    /// Runs blocks 0 .. last on an image and calls visit(i, x) with the output [B, N, C] of each; the final norm is not
+    /// applied, as Dinomaly reads the blocks.
+    template <class Visit> void operator()(const Var<D>& image, std::int64_t last, const Visit& visit) const {
+        check(last < static_cast<std::int64_t>(blocks.size()), "encoder", "block ", last, " of ", blocks.size());
+        Var<D> x = tokens(image);
+        for (std::int64_t i = 0; i <= last; ++i) {
+            x = blocks[static_cast<std::size_t>(i)](x);
+            visit(i, x);
+        }
+    }
+
+    void each(auto&& visit) {
+        visit("cls_token", cls_token);
+        visit("pos_embed", pos_embed);
+        visit("register_tokens", register_tokens);
+        visit("mask_token", mask_token);
+        visit("patch_embed", patch_embed);
+        visit("blocks", blocks);
+        visit("norm", norm);
+    }
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI::nn

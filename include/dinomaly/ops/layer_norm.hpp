@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// layer_norm: y = (x - mean) / sqrt(var + eps) * w + b over the last axis; x [..., C], w [C], b [C] -> y [..., C].
+//
+// With n = (x - mean) * rstd and g = dy * w:
+//     dx = rstd * (g - mean(g) - n * mean(g * n)),   dw = sum of dy * n,   db = sum of dy
+// Keeps x, and mean and rstd [rows, 1]. The variance is that of the centred values (two passes over a row that is in
+// cache), because mean(x^2) - mean(x)^2 cancels where the variance is small.
+#pragma once
+
+#include "dinomaly/ops/arithmetic.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+namespace kernel {
+
+/// Statistics and result of one row.
+template <class T> struct LayerNormForward {
+    const T *x, *w, *b;
+    T *y, *mean, *rstd;
+    std::int64_t cols;
+    double eps;
+
+    template <class Lane> DINOMALY_HD void operator()(const Lane& lane, std::int64_t row) const {
+        const T* in = x + row * cols;
+        T* out = y + row * cols;
+        const T center = lane.sum(cols, [&](auto at) { return at.load(in); }) / T(cols);
+        const T variance = lane.sum(cols, [&](auto at) {
+            const auto d = at.load(in) - Packet<T>(center);
+            return d * d;
+        }) / T(cols);
+        const T scale = T(1) / math::sqrt(variance + T(eps));
+        mean[row] = center;
+        rstd[row] = scale;
+        lane.each(cols, [&](auto at) {
+            const auto n = (at.load(in) - Packet<T>(center)) * Packet<T>(scale);
+            at.store(out, n * at.load(w) + at.load(b));
+        });
+    }
+};
+
+/// dx of one row.
+template <class T> struct LayerNormBackward {
+    const T *x, *w, *dy, *mean, *rstd;
+    T* dx;
+    bool adds;
+    std::int64_t cols;
+
+    template <class Lane> DINOMALY_HD void operator()(const Lane& lane, std::int64_t row) const {
+        const T *in = x + row * cols, *grad = dy + row * cols;
+        T* out = dx + row * cols;
+        const Packet<T> center(mean[row]), scale(rstd[row]);
+        const T mean_g = lane.sum(cols, [&](auto at) { return at.load(grad) * at.load(w); }) / T(cols);
+        const T mean_gn = lane.sum(cols, [&](auto at) {
+            return at.load(grad) * at.load(w) * (at.load(in) - center) * scale;
+        }) / T(cols);
+        lane.each(cols, [&](auto at) {
+            const auto n = (at.load(in) - center) * scale;
+            const auto d = scale * (at.load(grad) * at.load(w) - Packet<T>(mean_g) - n * Packet<T>(mean_gn));
+            at.store(out, adds ? at.load(out) + d : d);
+        });
+    }
+};
+
+}  // namespace kernel
+
+namespace op {
+
+template <Device D> struct LayerNorm {
+    static constexpr const char* name = "layer_norm";
+    double eps;
+    Tensor<D> x = {}, w = {}, b = {}, mean = {}, rstd = {};
+
+    Tensor<D> forward(const Tensor<D>& x_, const Tensor<D>& w_, const Tensor<D>& b_) {
+        check(x_.rank() >= 1 && w_.shape() == Shape{x_.size(-1)} && b_.shape() == w_.shape(), name, "x ", x_.shape(),
+              ", w ", w_.shape(), " and b ", b_.shape(), ": x [..., C], w [C] and b [C] expected");
+        x = x_, w = w_, b = b_;
+        Shape rows = x.shape();
+        rows[-1] = 1;
+        Tensor<D> y(x.shape());
+        mean = Tensor<D>(rows), rstd = Tensor<D>(rows);
+        backend::rows(D{}, rows.count(), x.size(-1),
+                      kernel::LayerNormForward<typename D::value_type>{x.data(), w.data(), b.data(), y.data(),
+                                                                       mean.data(), rstd.data(), x.size(-1), eps});
+        return y;
+    }
+
+    void backward(const Tensor<D>& dy, Gradient<D> dx, Gradient<D> dw, Gradient<D> db) const {
+        if (dw || db) {  // the affine part is a formula of its own: its backward pass sums over the rows
+            const Var<D> scale(w, dw.node()), shift(b, db.node());
+            const auto affine = (x - mean) * rstd * scale + shift;
+            detail::Plan<D, std::remove_const_t<decltype(affine)>>(affine, false).push(dy);
+        }
+        if (!dx) return;
+        const GradTarget<D> target = dx.target(x.shape());
+        backend::rows(
+            D{}, mean.count(), x.size(-1),
+            kernel::LayerNormBackward<typename D::value_type>{x.data(), w.data(), dy.data(), mean.data(), rstd.data(),
+                                                              target.data, target.adds, x.size(-1)});
+    }
+};
+
+}  // namespace op
+
+/// Normalises over the last axis: x [..., C], w [C], b [C] -> [..., C]. Ba et al., Layer Normalization, 2016.
+template <Operand X, Device D = device_of<X>> Var<D> layer_norm(X&& x, const Var<D>& w, const Var<D>& b, double eps) {
+    return record(op::LayerNorm<D>{eps}, as_var(std::forward<X>(x)), w, b);
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI

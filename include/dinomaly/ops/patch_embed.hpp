@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// patch_embed: a picture [B, 3, H, W] cut into p x p patches, each projected: -> [B, (H/p) (W/p), C], row by row.
+//
+// A convolution whose stride is its kernel size is a matrix product once the patches are laid out as rows:
+// [B, 3, h, p, w, p] -> [B, h, w, 3, p, p] -> [B, h w, 3 p p], times w [C, 3 p p].
+#pragma once
+
+#include "dinomaly/ops/linear.hpp"
+#include "dinomaly/ops/permute.hpp"
+#include "dinomaly/ops/reshape.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// image [B, 3, H, W], w [C, 3, p, p], b [C] -> [B, (H/p) (W/p), C]; H and W must be multiples of p.
+template <Operand X, Device D = device_of<X>> Var<D> patch_embed(X&& image, const Var<D>& w, const Var<D>& b) {
+    const Var<D> x = as_var(std::forward<X>(image));
+    check(x.rank() == 4 && w.rank() == 4 && x.size(1) == w.size(1) && w.size(2) == w.size(3), "patch_embed", "image ",
+          x.shape(), " and w ", w.shape(), ": image [B, K, H, W] and w [C, K, p, p] expected");
+    const std::int64_t p = w.size(2), channels = x.size(1), rows = x.size(2) / p, cols = x.size(3) / p;
+    check(rows * p == x.size(2) && cols * p == x.size(3), "patch_embed", "image ", x.shape(),
+          ": height and width must be multiples of the patch, ", p);
+    const Var<D> patches = permute(reshape(x, {x.size(0), channels, rows, p, cols, p}), {0, 2, 4, 1, 3, 5});
+    return linear(reshape(patches, {x.size(0), rows * cols, channels * p * p}),
+                  reshape(w, {w.size(0), channels * p * p}), b);
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// clip_gradients: scales all gradients together so that their joint norm does not exceed a limit.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "dinomaly/ops/math.hpp"
+#include "dinomaly/ops/reduce.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::optim {
+
+/// The joint Euclidean norm of all gradients, before clipping. PyTorch's rule: factor min(1, limit / (norm + 1e-6)).
+template <Device D> double clip_gradients(const std::vector<Var<D>>& parameters, double limit) {
+    double squares = 0;
+    for (const Var<D>& p : parameters) squares += static_cast<double>(sum(square(p.grad())).item());
+    const double norm = std::sqrt(squares);
+    const double factor = limit / (norm + 1e-6);
+    if (factor < 1)
+        for (const Var<D>& p : parameters) assign(p.node()->grad, p.grad() * factor);
+    return norm;
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI::optim

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trainer: one training step of Dinomaly, and the state that lets a run go on where it stopped.
+//
+// A step's learning rate, hard mining and dropout are functions of (settings, seed, iteration), so the iteration, the
+// trained values and the optimiser's moments are the whole state: a resumed run gives the same bits.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dinomaly/io/checkpoint.hpp"
+#include "dinomaly/model.hpp"
+#include "dinomaly/optim/clip.hpp"
+#include "dinomaly/optim/schedule.hpp"
+#include "dinomaly/optim/stable_adamw.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// Settings of a training run; the defaults are the paper's for MVTec-AD and VisA, multi-class.
+struct TrainConfig {
+    std::int64_t iterations = 10000;
+    std::int64_t schedule = 0;  ///< iterations that the learning rate's schedule spans; 0 means all
+    std::int64_t warmup = 100;
+    std::int64_t hard_mining_ramp = 1000;
+    double lr = 2e-3, final_lr = 2e-4;
+    double dropout = 0.2;
+    double max_grad_norm = 0.1;
+    std::uint64_t seed = 1;
+    optim::StableAdamWConfig optimizer;
+};
+
+/// What one step tells.
+struct StepResult {
+    std::int64_t iteration;
+    double loss, grad_norm, lr;
+};
+
+template <Device D> class Trainer {
+public:
+    /// The model's bottleneck and decoder become parameters; its encoder stays frozen.
+    Trainer(Dinomaly<D>& model, const TrainConfig& config)
+        : model_(model),
+          config_(config),
+          schedule_{config.schedule > 0 ? config.schedule : config.iterations, config.warmup, config.lr,
+                    config.final_lr},
+          optimizer_(trainable(model), config.optimizer) {
+        check(config.dropout >= 0 && config.dropout < 1, "train", "dropout ", config.dropout, ", 0 <= p < 1 expected");
+        check(config.iterations > 0 && config.warmup >= 0 && config.hard_mining_ramp >= 0, "train", config.iterations,
+              " iterations, warm-up ", config.warmup, ", ramp ", config.hard_mining_ramp, ": none below zero expected");
+    }
+
+    /// Iterations done.
+    std::int64_t iteration() const { return iteration_; }
+
+    /// One iteration on pictures [B, 3, H, W]. Throws Error, leaving the weights alone, when the loss or the gradient
+    /// is not finite.
+    StepResult step(const Tensor<D>& images) { return learn(model_.encode(Var<D>(images))); }
+
+    /// One iteration on the encoder's features of the pictures (Dinomaly::encode).
+    StepResult learn(const anomaly::Groups<D>& features) {
+        const nn::Noise noise{config_.dropout, config_.seed, static_cast<std::uint64_t>(iteration_)};
+        const anomaly::Groups<D> en = model_.patches(features), de = model_.patches(model_.decode(features, noise));
+        const Var<D> loss = anomaly::loose_loss(en, de, anomaly::easy_fraction(iteration_, config_.hard_mining_ramp));
+        StepResult result{iteration_, static_cast<double>(loss.item()), 0, schedule_(iteration_)};
+        check(std::isfinite(result.loss), "train", "the loss of iteration ", iteration_, " is ", result.loss,
+              "; an attention eps of 1e-6 or a lower learning rate may help");
+        auto trained = model_.trained();
+        nn::clear_gradients(trained);
+        loss.backward();
+        result.grad_norm = optim::clip_gradients(parameters(model_), config_.max_grad_norm);
+        check(std::isfinite(result.grad_norm), "train", "the gradient of iteration ", iteration_, " is not finite");
+        optimizer_.step(result.lr);
+        nn::clear_gradients(trained);
+        ++iteration_;
+        return result;
+    }
+
+    /// Adds the state of the run to a file's contents.
+    void store(io::StateDict& dict) const {
+        auto trained = model_.trained();
+        io::store_weights(trained, dict);
+        std::size_t i = 0;
+        nn::for_each_parameter(trained, [&](const std::string& name, auto&) {
+            const auto& moments = optimizer_.moments()[i++];
+            io::store_tensor(dict, "m." + name, moments.m);
+            io::store_tensor(dict, "v." + name, moments.v);
+            io::store_tensor(dict, "vmax." + name, moments.vmax);
+        });
+        dict.metadata["iteration"] = std::to_string(iteration_);
+    }
+
+    /// Goes on from a stored state. Throws Error when it does not fit this model.
+    void restore(const io::StateDict& dict) {
+        const auto found = dict.metadata.find("iteration");
+        check(found != dict.metadata.end() && !found->second.empty() && found->second.size() <= 18 &&
+                  found->second.find_first_not_of("0123456789") == std::string::npos,
+              dict.source().c_str(), "not the state of a training run: the metadata field \"iteration\" is missing");
+        auto trained = model_.trained();
+        io::load_weights(trained, dict, "", [](const std::string& name) {
+            return name.starts_with("m.") || name.starts_with("v.") || name.starts_with("vmax.");
+        });
+        std::vector<typename optim::StableAdamW<D>::Moments> moments;
+        nn::for_each_parameter(trained, [&](const std::string& name, auto& p) {
+            const auto read = [&](const std::string& kind) {
+                check(dict.at(kind + name).shape == p.shape(), dict.source().c_str(), '"', kind, name, "\" has shape ",
+                      dict.at(kind + name).shape, "; ", p.shape(), " expected");
+                return Tensor<D>(p.shape(), dict.as<typename D::value_type>(kind + name));
+            };
+            moments.push_back({read("m."), read("v."), read("vmax.")});
+        });
+        iteration_ = std::stoll(found->second);
+        optimizer_.restore(iteration_, std::move(moments));
+    }
+
+private:
+    static std::vector<Var<D>> parameters(Dinomaly<D>& model) {
+        std::vector<Var<D>> all;
+        auto trained = model.trained();
+        nn::for_each_parameter(trained, [&](const std::string&, Param<D>& p) { all.push_back(p); });
+        return all;
+    }
+
+    static std::vector<Var<D>> trainable(Dinomaly<D>& model) {
+        auto trained = model.trained();
+        nn::unfreeze(trained);
+        return parameters(model);
+    }
+
+    Dinomaly<D>& model_;
+    TrainConfig config_;
+    optim::WarmCosine schedule_;
+    optim::StableAdamW<D> optimizer_;
+    std::int64_t iteration_ = 0;
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI
