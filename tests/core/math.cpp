@@ -68,8 +68,7 @@ long double exact_normal_cdf(long double x) {
     return 0.5L * std::erfc(-x / std::sqrt(2.0L));
 }
 
-template <class Function>
-void expect_same_bits(const char* name, Function function) {
+template <class Function> void expect_same_bits(const char* name, Function function) {
     std::vector<float> points = sweep(std::numeric_limits<float>::max());
     for (float special : {0.0F, -0.0F, infinity, -infinity, not_a_number, denormal, -denormal})
         points.push_back(special);
@@ -135,22 +134,22 @@ BOOST_AUTO_TEST_CASE(log_within_2_ulp) {
     expect_value(math::log(not_a_number), not_a_number);
 }
 
-BOOST_AUTO_TEST_CASE(tanh_within_4_ulp) {
+BOOST_AUTO_TEST_CASE(tanh_within_6_ulp) {
     const auto result = worst(
         sweep(std::numeric_limits<float>::max()), [](float x) { return math::tanh(x); },
         [](auto x) { return std::tanh(x); });
-    BOOST_TEST(result.ulp <= 4.0);
+    BOOST_TEST(result.ulp <= 6.0);
     expect_value(math::tanh(-0.0F), -0.0F);
     expect_value(math::tanh(infinity), 1.0F);
     expect_value(math::tanh(-infinity), -1.0F);
     expect_value(math::tanh(not_a_number), not_a_number);
 }
 
-BOOST_AUTO_TEST_CASE(erf_within_4_ulp) {
+BOOST_AUTO_TEST_CASE(erf_within_6_ulp) {
     const auto result = worst(
         sweep(std::numeric_limits<float>::max()), [](float x) { return math::erf(x); },
         [](auto x) { return std::erf(x); });
-    BOOST_TEST(result.ulp <= 4.0);
+    BOOST_TEST(result.ulp <= 6.0);
     expect_value(math::erf(-0.0F), -0.0F);
     expect_value(math::erf(infinity), 1.0F);
     expect_value(math::erf(-infinity), -1.0F);
