@@ -18,23 +18,20 @@ using Types = boost::mpl::list<float, double>;
 namespace {
 
 /// 1, 2, 3, ...
-template <class T>
-std::vector<T> counting(int n) {
+template <class T> std::vector<T> counting(int n) {
     std::vector<T> values(static_cast<std::size_t>(n));
     std::iota(values.begin(), values.end(), T(1));
     return values;
 }
 
-template <class T>
-std::vector<T> elements(Packet<T> x) {
+template <class T> std::vector<T> elements(Packet<T> x) {
     std::vector<T> values(Packet<T>::width);
     x.store(values.data());
     return values;
 }
 
 /// 1 in the lanes where the mask holds, else 0.
-template <class T>
-std::vector<T> truth(typename Packet<T>::Mask mask) {
+template <class T> std::vector<T> truth(typename Packet<T>::Mask mask) {
     return elements(dinomaly::math::select(mask, Packet<T>(1), Packet<T>(0)));
 }
 

@@ -11,8 +11,7 @@
 namespace dinomaly::inline DINOMALY_ABI::math::lanes {
 
 /// function(x) of a scalar, function(x[i]) of every lane of a vector.
-template <class V, class Function>
-DINOMALY_HD V each(V x, Function function) {
+template <class V, class Function> DINOMALY_HD V each(V x, Function function) {
     if constexpr (std::is_arithmetic_v<V>) {
         return function(x);
     } else {
@@ -21,32 +20,25 @@ DINOMALY_HD V each(V x, Function function) {
     }
 }
 
-template <class V>
-DINOMALY_HD V exp(V x) {
+template <class V> DINOMALY_HD V exp(V x) {
     return each(x, [](auto e) { return std::exp(e); });
 }
-template <class V>
-DINOMALY_HD V log(V x) {
+template <class V> DINOMALY_HD V log(V x) {
     return each(x, [](auto e) { return std::log(e); });
 }
-template <class V>
-DINOMALY_HD V tanh(V x) {
+template <class V> DINOMALY_HD V tanh(V x) {
     return each(x, [](auto e) { return std::tanh(e); });
 }
-template <class V>
-DINOMALY_HD V erf(V x) {
+template <class V> DINOMALY_HD V erf(V x) {
     return each(x, [](auto e) { return std::erf(e); });
 }
-template <class V>
-DINOMALY_HD V sin(V x) {
+template <class V> DINOMALY_HD V sin(V x) {
     return each(x, [](auto e) { return std::sin(e); });
 }
-template <class V>
-DINOMALY_HD V cos(V x) {
+template <class V> DINOMALY_HD V cos(V x) {
     return each(x, [](auto e) { return std::cos(e); });
 }
-template <class V>
-DINOMALY_HD V pow(V x, V y) {
+template <class V> DINOMALY_HD V pow(V x, V y) {
     if constexpr (std::is_arithmetic_v<V>) {
         return std::pow(x, y);
     } else {
@@ -55,8 +47,7 @@ DINOMALY_HD V pow(V x, V y) {
     }
 }
 /// By erfc, which keeps the relative accuracy of the lower tail.
-template <class V>
-DINOMALY_HD V normal_cdf(V x) {
+template <class V> DINOMALY_HD V normal_cdf(V x) {
     return each(x, [](auto e) {
         using T = decltype(e);
         return T(0.5) * std::erfc(e * T(-0.70710678118654752440));

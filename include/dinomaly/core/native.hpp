@@ -26,60 +26,47 @@
 namespace dinomaly::inline DINOMALY_ABI::native {
 
 /// The signed integer as wide as T.
-template <class T>
-using IntegerLike = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+template <class T> using IntegerLike = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
 #ifdef __CUDACC__
 
-template <class T>
-struct Lanes {
+template <class T> struct Lanes {
     using Vector = T;
     using Mask = bool;
     static constexpr int width = 1;
 };
 
-template <class T>
-DINOMALY_HD T broadcast(T scalar) {
+template <class T> DINOMALY_HD T broadcast(T scalar) {
     return scalar;
 }
-template <class T>
-DINOMALY_HD T load(const T* from) {
+template <class T> DINOMALY_HD T load(const T* from) {
     return *from;
 }
-template <class T>
-DINOMALY_HD T load_first(const T* from, int n) {
+template <class T> DINOMALY_HD T load_first(const T* from, int n) {
     return n > 0 ? *from : T(0);
 }
-template <class T>
-DINOMALY_HD void store(T* to, T x) {
+template <class T> DINOMALY_HD void store(T* to, T x) {
     *to = x;
 }
-template <class T>
-DINOMALY_HD void store_first(T* to, T x, int n) {
+template <class T> DINOMALY_HD void store_first(T* to, T x, int n) {
     if (n > 0) *to = x;
 }
-template <class T>
-DINOMALY_HD void stream(T* to, T x) {
+template <class T> DINOMALY_HD void stream(T* to, T x) {
     *to = x;
 }
-template <class T>
-DINOMALY_HD bool first_mask(int n) {
+template <class T> DINOMALY_HD bool first_mask(int n) {
     return n > 0;
 }
-template <class T>
-DINOMALY_HD T min(T a, T b) {
+template <class T> DINOMALY_HD T min(T a, T b) {
     return a < b ? a : b;
 }
-template <class T>
-DINOMALY_HD T max(T a, T b) {
+template <class T> DINOMALY_HD T max(T a, T b) {
     return a > b ? a : b;
 }
-template <class T>
-DINOMALY_HD T sqrt(T x) {
+template <class T> DINOMALY_HD T sqrt(T x) {
     return std::sqrt(x);
 }
-template <class T>
-DINOMALY_HD T abs(T x) {
+template <class T> DINOMALY_HD T abs(T x) {
     return std::abs(x);
 }
 
@@ -93,8 +80,7 @@ inline constexpr int bytes = 32;
 inline constexpr int bytes = 16;
 #endif
 
-template <class T>
-struct Lanes {
+template <class T> struct Lanes {
     static constexpr int width = bytes / static_cast<int>(sizeof(T));
     typedef T Vector __attribute__((vector_size(bytes)));
     typedef IntegerLike<T> Mask __attribute__((vector_size(bytes)));
@@ -104,27 +90,23 @@ using Floats = Lanes<float>::Vector;
 using Doubles = Lanes<double>::Vector;
 
 /// All lanes the same; `scalar - 0` keeps every value, the sign of zero too, and compiles to a broadcast.
-template <class T>
-typename Lanes<T>::Vector broadcast(T scalar) {
+template <class T> typename Lanes<T>::Vector broadcast(T scalar) {
     return scalar - typename Lanes<T>::Vector{};
 }
 
-template <class T>
-typename Lanes<T>::Vector load(const T* from) {
+template <class T> typename Lanes<T>::Vector load(const T* from) {
     typename Lanes<T>::Vector x;
     std::memcpy(&x, from, sizeof x);
     return x;
 }
 
-template <class T, class Vector>
-void store(T* to, Vector x) {
+template <class T, class Vector> void store(T* to, Vector x) {
     static_assert(std::is_same_v<Vector, typename Lanes<T>::Vector>);
     std::memcpy(to, &x, sizeof x);
 }
 
 /// All bits set in the first n lanes, none in the others: a window slid over a row of ones and zeros.
-template <class T>
-typename Lanes<T>::Mask first_mask(int n) {
+template <class T> typename Lanes<T>::Mask first_mask(int n) {
     constexpr int width = Lanes<T>::width;
     struct Row {
         IntegerLike<T> value[2 * width] = {};
@@ -248,34 +230,28 @@ inline void stream(double* to, Doubles x) {
 
 #else
 
-template <class Vector>
-Vector min(Vector a, Vector b) {
+template <class Vector> Vector min(Vector a, Vector b) {
     return a < b ? a : b;
 }
-template <class Vector>
-Vector max(Vector a, Vector b) {
+template <class Vector> Vector max(Vector a, Vector b) {
     return a > b ? a : b;
 }
-template <class Vector>
-Vector sqrt(Vector x) {
+template <class Vector> Vector sqrt(Vector x) {
     for (unsigned i = 0; i < sizeof x / sizeof x[0]; ++i) x[i] = std::sqrt(x[i]);
     return x;
 }
-template <class T, class Vector>
-void stream(T* to, Vector x) {
+template <class T, class Vector> void stream(T* to, Vector x) {
     store(to, x);
 }
 
 #endif
 
-template <class T>
-typename Lanes<T>::Vector load_first(const T* from, int n) {
+template <class T> typename Lanes<T>::Vector load_first(const T* from, int n) {
     typename Lanes<T>::Vector x{};
     std::memcpy(&x, from, static_cast<std::size_t>(n) * sizeof(T));
     return x;
 }
-template <class T, class Vector>
-void store_first(T* to, Vector x, int n) {
+template <class T, class Vector> void store_first(T* to, Vector x, int n) {
     std::memcpy(to, &x, static_cast<std::size_t>(n) * sizeof(T));
 }
 

@@ -13,8 +13,7 @@
 namespace dinomaly::inline DINOMALY_ABI {
 
 /// `width` elements side by side. A default-constructed packet is uninitialised.
-template <std::floating_point T>
-struct Packet {
+template <std::floating_point T> struct Packet {
     using value_type = T;
     using Vector = typename native::Lanes<T>::Vector;
     static constexpr int width = native::Lanes<T>::width;
@@ -83,8 +82,7 @@ struct Packet {
     DINOMALY_HD friend Mask operator!=(Packet a, Packet b) { return {a.lanes != b.lanes}; }
 
 private:
-    template <class Combine>
-    DINOMALY_HD T fold(Combine combine) const {
+    template <class Combine> DINOMALY_HD T fold(Combine combine) const {
         T element[width];
         store(element);
         for (int half = width / 2; half > 0; half /= 2)
@@ -94,8 +92,7 @@ private:
 };
 
 /// x in the first n (0 to width) lanes and `fill` in the others: the tail of a row before it joins a reduction.
-template <class T>
-DINOMALY_HD Packet<T> keep_first(Packet<T> x, int n, T fill) {
+template <class T> DINOMALY_HD Packet<T> keep_first(Packet<T> x, int n, T fill) {
     return Packet<T>::from_lanes(native::first_mask<T>(n) ? x.lanes : native::broadcast(fill));
 }
 
