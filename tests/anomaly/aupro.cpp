@@ -32,8 +32,7 @@ struct Point {
 };
 
 /// The point of the curve where pixels with predicted(score) are taken; O(pixels).
-template <class Predicted>
-Point point_at(const Case& data, Predicted predicted) {
+template <class Predicted> Point point_at(const Case& data, Predicted predicted) {
     const Regions regions = data.regions();
     std::vector<double> hits(regions.area.size());
     for (std::size_t i = 0; i < data.maps.size(); ++i)

@@ -54,15 +54,13 @@ public:
     static constexpr int side = picture_side * oversampling;
 
     /// Evaluates surface(Vec2) -> Material at every point.
-    template <class Surface>
-    explicit Relief(Surface surface) : points_(static_cast<std::size_t>(side) * side) {
+    template <class Surface> explicit Relief(Surface surface) : points_(static_cast<std::size_t>(side) * side) {
         for (int y = 0; y < side; ++y)
             for (int x = 0; x < side; ++x) at(x, y) = surface(position(x, y));
     }
 
     /// Replaces every point within `reach` of `centre` by change(position, old).
-    template <class Change>
-    void change(Vec2 centre, float reach, Change change) {
+    template <class Change> void change(Vec2 centre, float reach, Change change) {
         for (int y = std::max(grid(centre.y - reach), 0); y < std::min(grid(centre.y + reach), side); ++y)
             for (int x = std::max(grid(centre.x - reach), 0); x < std::min(grid(centre.x + reach), side); ++x)
                 at(x, y) = change(position(x, y), at(x, y));
