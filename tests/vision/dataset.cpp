@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(mvtec_layout) {
     BOOST_TEST(!nut.test[1].anomalous);
     BOOST_TEST(!nut.train[0].anomalous);
     BOOST_REQUIRE(nut.pairings.size() == 2U);
-    BOOST_CHECK(nut.pairings[1].rule == MaskRule::by_name);
+    for (const MaskPairing& pairing : nut.pairings) BOOST_CHECK(pairing.rule == MaskRule::by_name);
     BOOST_TEST(nut.pairings[1].defect == "scratch");
     BOOST_TEST(training_samples(classes).size() == 4U);
 }

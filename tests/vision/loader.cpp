@@ -9,6 +9,7 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support.hpp"
@@ -100,6 +101,15 @@ BOOST_AUTO_TEST_CASE(kept_pictures_are_not_read_again) {
     BOOST_TEST(forgetful.next().has_value());
     fs::remove(others[0]);
     BOOST_CHECK_THROW(while (forgetful.next()){}, Error);
+}
+
+BOOST_AUTO_TEST_CASE(no_more_batches_are_read_ahead_than_allowed) {
+    const std::vector<fs::path> pictures = draw_pictures("ahead");
+    Loader loader(pictures, {{0}, {1}, {2}}, sizes, {.threads = 2, .batches_ahead = 2});
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    fs::remove(pictures[2]);  // not yet read, for the batch before it has not left
+    for (int i = 0; i < 2; ++i) BOOST_TEST(is_right(loader.next().value()));
+    BOOST_CHECK_THROW(loader.next(), Error);
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_picture_throws_in_its_turn_and_names_itself) {

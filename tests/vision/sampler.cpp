@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
 #include <map>
+#include <string>
 
 using namespace dinomaly::vision;
 using dinomaly::Error;
@@ -39,6 +41,14 @@ BOOST_AUTO_TEST_CASE(all_permutations_are_equally_likely) {
         BOOST_TEST(times > 850);  // 1000 expected, standard deviation 31
         BOOST_TEST(times < 1150);
     }
+}
+
+BOOST_AUTO_TEST_CASE(draws_are_fair_for_bounds_near_the_engines_range) {
+    std::mt19937_64 engine(5);
+    int lowest_third = 0;
+    for (int i = 0; i < 3000; ++i)
+        if (detail::draw_below(engine, std::uint64_t{3} << 62) < std::uint64_t{1} << 62) ++lowest_third;
+    BOOST_TEST(std::abs(lowest_third - 1000) < 150);  // a plain remainder would give 1500
 }
 
 BOOST_AUTO_TEST_CASE(batches_cut_the_epochs_and_drop_the_rest) {

@@ -189,6 +189,7 @@ inline std::vector<ClassData> scan(const std::filesystem::path& root, const std:
     check(!found.empty(), root.c_str(), "no pictures (png, jpg, jpeg, bmp), and no folder with train/good or test");
 
     std::vector<std::string> names;
+    names.reserve(found.size());
     for (const auto& entry : found) names.push_back(entry.first);
     std::vector<ClassData> classes;
     for (const std::string& name : wanted.empty() ? names : wanted) {

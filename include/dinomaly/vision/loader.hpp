@@ -59,7 +59,8 @@ public:
             slots_[i].missing = order[i].size();
             slots_[i].batch.indices = std::move(order[i]);
         }
-        for (int i = 0; i < limits.threads; ++i) threads_.emplace_back([this](std::stop_token stop) { work(stop); });
+        for (int i = 0; i < limits.threads; ++i)
+            threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
     }
     Loader(const Loader&) = delete;
     Loader& operator=(const Loader&) = delete;
@@ -96,7 +97,7 @@ private:
     };
 
     /// The next picture to read, or nothing when all are taken or the loader is being destroyed.
-    std::optional<Task> take(std::stop_token stop) {
+    std::optional<Task> take(const std::stop_token& stop) {
         std::unique_lock lock(mutex_);
         room_.wait(lock, stop, [this] { return slot_ == slots_.size() || slot_ - delivered_ < limits_.batches_ahead; });
         if (stop.stop_requested() || slot_ == slots_.size()) return std::nullopt;
@@ -108,7 +109,7 @@ private:
         return task;
     }
 
-    void work(std::stop_token stop) {
+    void work(const std::stop_token& stop) {
         while (const std::optional<Task> task = take(stop)) {
             std::exception_ptr error;
             try {

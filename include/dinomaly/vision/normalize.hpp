@@ -50,7 +50,7 @@ inline Image resize_and_crop(Image image, const Preprocess& sizes) {
     sizes.validate();
     const Image whole = resize(std::move(image), sizes.size, sizes.size);
     Image out = make_image(sizes.crop, sizes.crop, whole.channels);
-    const std::size_t left = static_cast<std::size_t>(sizes.offset() * whole.channels);
+    const std::size_t left = static_cast<std::size_t>(sizes.offset()) * static_cast<std::size_t>(whole.channels);
     for (int y = 0; y < sizes.crop; ++y) std::copy_n(whole.row(y + sizes.offset()) + left, out.stride(), out.row(y));
     return out;
 }
