@@ -30,12 +30,17 @@ BOOST_AUTO_TEST_CASE(the_empty_dict_has_the_published_digest_of_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(everything_that_matters_counts) {
-    const std::set<std::string> hashes = {
-        hash_of("a", DType::f32, Shape{1}, "1234"),    hash_of("b", DType::f32, Shape{1}, "1234"),
-        hash_of("a", DType::i32, Shape{1}, "1234"),    hash_of("a", DType::f32, Shape{1, 1}, "1234"),
-        hash_of("a", DType::f32, Shape{1}, "1235"),    hash_of("a", DType::f16, Shape{2}, "1234"),
-        hash_of("a", DType::f16, Shape{1, 2}, "1234"), hash_of("a", DType::f16, Shape{2, 1}, "1234")};
-    BOOST_TEST(hashes.size() == 8U);
+    const std::set<std::string> hashes = {hash_of("a", DType::f32, Shape{1}, "1234"),
+                                          hash_of("b", DType::f32, Shape{1}, "1234"),
+                                          hash_of("a", DType::i32, Shape{1}, "1234"),
+                                          hash_of("a", DType::f32, Shape{1, 1}, "1234"),
+                                          hash_of("a", DType::f32, Shape{1}, "1235"),
+                                          hash_of("a", DType::f16, Shape{2}, "1234"),
+                                          hash_of("a", DType::f16, Shape{1, 2}, "1234"),
+                                          hash_of("a", DType::f16, Shape{2, 1}, "1234"),
+                                          hash_of("a", DType::i64, Shape{1}, std::string(8, 0)),
+                                          hash_of("a", DType::i64, Shape{1, 0}, "")};
+    BOOST_TEST(hashes.size() == 10U);
 }
 
 BOOST_AUTO_TEST_CASE(order_metadata_and_format_do_not) {

@@ -43,8 +43,7 @@ public:
     }
 
     /// The next integer.
-    template <std::integral T>
-    T read() {
+    template <std::integral T> T read() {
         T value;
         std::memcpy(&value, take(sizeof value).data(), sizeof value);
         return value;

@@ -131,8 +131,7 @@ private:
 /// Calls write(OutputFile&) on a temporary file beside `path`, then renames it to `path`. When anything throws, the
 /// temporary file is removed and `path` is left as it was. A symbolic link at `path` is followed.
 /// Throws Error when the directory does not exist or cannot be written, or `path` is not a regular file.
-template <class Write>
-void write_atomically(const std::filesystem::path& path, Write&& write) {
+template <class Write> void write_atomically(const std::filesystem::path& path, Write&& write) {
     std::error_code ignored;
     std::filesystem::path target = std::filesystem::canonical(path, ignored);
     if (target.empty()) target = std::filesystem::absolute(path);

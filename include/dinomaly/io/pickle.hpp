@@ -61,10 +61,7 @@ struct Document {
 
     const Value& operator[](Ref ref) const { return values[ref]; }
     /// The value if it is a T, else null.
-    template <class T>
-    const T* get(Ref ref) const {
-        return std::get_if<T>(&values[ref]);
-    }
+    template <class T> const T* get(Ref ref) const { return std::get_if<T>(&values[ref]); }
 };
 
 /// The stack machine. One object reads one pickle.
@@ -210,8 +207,7 @@ private:
         fail(input_.place(), "pickle has an unknown opcode ", int{code}, " at offset ", input_.position() - 1);
     }
 
-    template <class... Parts>
-    void require(bool condition, const Parts&... parts) const {
+    template <class... Parts> void require(bool condition, const Parts&... parts) const {
         check(condition, input_.place().c_str(), "pickle ", parts..., " (at offset ", input_.position(), ')');
     }
 
@@ -232,7 +228,7 @@ private:
 
     std::vector<Ref> pop_many(std::size_t count) {
         require(available() >= count, "takes ", count, " values from a stack of ", available());
-        const std::vector<Ref> refs(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
+        std::vector<Ref> refs(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
         stack_.resize(stack_.size() - count);
         return refs;
     }

@@ -90,8 +90,7 @@ struct RawTensor {
 
     /// Converts all elements into `out`, which must have shape.count() elements. Throws Error for integer types;
     /// `name` opens the message.
-    template <std::floating_point T>
-    void copy_to(std::span<T> out, const std::string& name = "tensor") const {
+    template <std::floating_point T> void copy_to(std::span<T> out, const std::string& name = "tensor") const {
         check(is_floating(dtype), name.c_str(), "holds ", dtype_name(dtype), ", expected F64, F32, F16 or BF16");
         check(static_cast<std::int64_t>(out.size()) == shape.count(), name.c_str(), "has shape ", shape, ", not ",
               out.size(), " elements");
@@ -104,16 +103,14 @@ struct RawTensor {
     }
 
     /// All elements, converted; errors as copy_to().
-    template <std::floating_point T>
-    std::vector<T> as(const std::string& name = "tensor") const {
+    template <std::floating_point T> std::vector<T> as(const std::string& name = "tensor") const {
         std::vector<T> out(static_cast<std::size_t>(shape.count()));
         copy_to<T>(out, name);
         return out;
     }
 
 private:
-    template <class Stored, class T, class Convert>
-    void copy_as(std::span<T> out, Convert convert) const {
+    template <class Stored, class T, class Convert> void copy_as(std::span<T> out, Convert convert) const {
         const std::byte* from = bytes.view.data();
         for (T& element : out) {
             Stored stored;
@@ -156,8 +153,7 @@ public:
     }
 
     /// The elements of a floating-point tensor. Throws Error when it is missing or holds integers.
-    template <std::floating_point T>
-    std::vector<T> as(const std::string& name) const {
+    template <std::floating_point T> std::vector<T> as(const std::string& name) const {
         return at(name).as<T>(source_ + ": " + name);
     }
 

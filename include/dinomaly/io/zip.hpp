@@ -59,7 +59,7 @@ public:
     /// Throws Error when they do not unpack to the size and the CRC-32 that the directory gives.
     SharedBytes read(const Entry& entry) const {
         const SharedBytes packed = file_.slice(entry.data, entry.packed_size);
-        const SharedBytes bytes = entry.method == Method::stored ? packed : inflate(entry, packed.view);
+        SharedBytes bytes = entry.method == Method::stored ? packed : inflate(entry, packed.view);
         const auto crc = ::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.view.data()), bytes.size());
         check(crc == entry.crc, place_.c_str(), "entry ", entry.name, " is damaged: CRC-32 ", crc, ", expected ",
               entry.crc);
