@@ -120,8 +120,7 @@ private:
 
         const nlohmann::json& dtype_text = value["dtype"];
         const auto dtype = dtype_text.is_string() ? find_dtype(dtype_text.get_ref<const std::string&>()) : std::nullopt;
-        check(dtype.has_value(), place.c_str(), "unknown dtype ", dtype_text.dump(), ", expected one of ",
-              all_dtypes());
+        if (!dtype) fail(place, "unknown dtype ", dtype_text.dump(), ", expected one of ", all_dtypes());
 
         const std::vector<std::uint64_t> sizes = integers(value["shape"], place, "shape");
         check(sizes.size() <= max_rank, place.c_str(), "rank ", sizes.size(), " is above the limit of ", max_rank);
