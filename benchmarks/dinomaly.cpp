@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times a prediction or a training step of a whole Dinomaly on pictures of noise, and tells the memory it took.
 //
-//   dinomaly_benchmark infer|train [small|base|large] [batch] [repeat] [threads]
+//   benchmark_dinomaly infer|train [small|base|large] [batch] [repeat] [threads]
 //
 // 448/392, 4 registers, random weights, dropout 0.2 in training. The first round is not counted.
 #include <sys/resource.h>
@@ -29,7 +29,9 @@ struct Times {
 Times now() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](timeval t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+    const auto seconds = [](timeval t) {
+        return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+    };
     return {std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(),
             seconds(usage.ru_utime) + seconds(usage.ru_stime)};
 }

@@ -41,8 +41,9 @@ void batched_gemm(const Shape& batch, std::int64_t m, std::int64_t n, std::int64
         D::zero(c.data, static_cast<std::size_t>(c.shape.count()) * sizeof(T));
         adds = true;
     }
-    std::vector<Strides> strides;
-    for (const Shape& shape : {a.shape, b.shape, c.shape}) strides.push_back(broadcast_strides(batch_of(shape), batch));
+    std::vector<Strides> strides{broadcast_strides(batch_of(a.shape), batch),
+                                 broadcast_strides(batch_of(b.shape), batch),
+                                 broadcast_strides(batch_of(c.shape), batch)};
     const Grid grid = make_grid(batch, strides);
     const auto step = [&](std::size_t operand) { return strides[operand][static_cast<std::size_t>(grid.outer)]; };
     const bool one_by_one = step(2) == 0;  // all products of a row of the grid fall onto one matrix of c
