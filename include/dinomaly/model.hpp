@@ -10,8 +10,10 @@
 // and the decoder alone.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -31,19 +33,29 @@ struct DinomalyConfig {
     double decoder_norm_eps = 1e-8;
     double attention_eps = 0;  // in the decoder's linear attention; the authors advise 1e-6 when a loss is NaN
 
-    /// Throws unless the kept blocks exist and make two equal groups with as many decoder blocks.
+    /// Throws unless the sizes make sense, the kept blocks exist and both sides can be halved into groups.
     void validate() const {
-        check(encoder.width > 0 && encoder.depth > 0 && encoder.patch > 0 && encoder.registers >= 0 &&
-                  encoder.heads > 0 && encoder.width % encoder.heads == 0 && encoder.grid > 0,
-              "model", "an encoder of width ", encoder.width, ", depth ", encoder.depth, ", ", encoder.heads,
-              " heads, patch ", encoder.patch, " and position grid ", encoder.grid,
-              ": all above zero and the width a multiple of the heads expected");
-        const auto count = static_cast<std::int64_t>(kept.size());
-        check(count > 0 && count % 2 == 0 && decoder_depth > 0 && decoder_depth % 2 == 0, "model", count,
-              " kept blocks and ", decoder_depth, " decoder blocks: even numbers above zero expected");
+        const auto within = [](const char* name, std::int64_t value, std::int64_t lowest, std::int64_t largest) {
+            check(value >= lowest && value <= largest, "model", name, ' ', value, ", a number from ", lowest, " to ",
+                  largest, " expected");
+        };
+        within("width", encoder.width, 1, 65536);
+        within("depth", encoder.depth, 1, 1024);
+        within("heads", encoder.heads, 1, encoder.width);
+        within("patch", encoder.patch, 1, 1024);
+        within("registers", encoder.registers, 0, 1024);
+        within("position grid", encoder.grid, 1, 1024);
+        within("decoder depth", decoder_depth, 2, 1024);
+        check(encoder.width % encoder.heads == 0, "model", "width ", encoder.width, " and ", encoder.heads,
+              " heads: a multiple expected");
+        const auto count = kept.size();
+        check(count > 0 && count % 2 == 0 && decoder_depth % 2 == 0, "model", count, " kept blocks and ", decoder_depth,
+              " decoder blocks: even numbers above zero expected");
         check(std::ranges::is_sorted(kept, std::less_equal{}) && kept.front() >= 0 && kept.back() < encoder.depth,
               "model", "kept blocks ", kept.front(), " .. ", kept.back(), " of ", encoder.depth,
               ": rising numbers below the depth expected");
+        check(encoder.eps >= 0 && decoder_norm_eps >= 0 && attention_eps >= 0, "model", "eps ", encoder.eps, ", ",
+              decoder_norm_eps, " and ", attention_eps, ": none below zero expected");
     }
 };
 

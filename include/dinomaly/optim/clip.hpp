@@ -16,8 +16,12 @@ template <Device D> double clip_gradients(const std::vector<Var<D>>& parameters,
     for (const Var<D>& p : parameters) squares += static_cast<double>(sum(square(p.grad())).item());
     const double norm = std::sqrt(squares);
     const double factor = limit / (norm + 1e-6);
-    if (factor < 1)
-        for (const Var<D>& p : parameters) assign(p.node()->grad, p.grad() * factor);
+    if (factor < 1) {
+        for (const Var<D>& p : parameters) {  // into new memory: two parameters may share one gradient
+            const Var<D> clipped = p.grad() * factor;
+            p.node()->grad = clipped.value();
+        }
+    }
     return norm;
 }
 

@@ -8,8 +8,10 @@
 //   p -= lr / (1 - b1^t) / max(1, rms) * m / den
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "dinomaly/ops/math.hpp"
