@@ -5,7 +5,10 @@
 // shares where several are equal. Backward of sum and mean keeps shapes only, that of amax and amin x and y.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
+#include <utility>
+#include <vector>
 
 #include "dinomaly/ops/arithmetic.hpp"
 
@@ -58,6 +61,7 @@ template <class Op, Device D> Tensor<D> reduce_axes(Op op, Tensor<D> x, const st
     return x;
 }
 
+/// The shape that is left when the flagged axes are dropped.
 inline Shape without(const Shape& kept, const std::vector<bool>& flags) {
     Shape shape;
     for (int axis = 0; axis < kept.rank(); ++axis)
@@ -82,8 +86,7 @@ template <Device D> struct ScaledSum {
     std::vector<bool> flags;
     bool keeps_axes;
     bool is_mean;
-    Shape x_shape = {};
-    Shape kept = {};
+    Shape x_shape = {}, kept = {};  // kept: the shape of y with its reduced axes
 
     double scale() const {
         return is_mean ? static_cast<double>(kept.count()) / static_cast<double>(x_shape.count()) : 1;
@@ -106,12 +109,12 @@ template <Device D, class Extreme> struct ExtremeOver {
     const char* name;
     std::vector<bool> flags;
     bool keeps_axes;
-    Tensor<D> x = {};
-    Tensor<D> y = {};
+    Tensor<D> x = {}, y = {};  // y with its reduced axes
 
     Tensor<D> forward(const Tensor<D>& input) {
         x = input;
         y = detail::reduce_axes(Extreme{}, x, flags);
+        check(x.count() > 0 || y.count() == 0, name, "no elements along the axes of ", x.shape());
         return keeps_axes ? y : y.reshape(detail::without(y.shape(), flags));
     }
     void backward(const Tensor<D>& dy, Gradient<D> dx) const {
