@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of the program and their options. cli.cpp fills the options from the command line; a command returns the
+// exit status and throws dinomaly::Error for bad input.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dinomaly/evaluate.hpp"
+#include "engine.hpp"
+
+namespace dinomaly::program {
+
+inline constexpr int status_done = 0;
+inline constexpr int status_bad_input = 1;
+inline constexpr int status_wrong_usage = 2;
+inline constexpr int status_interrupted = 130;
+
+struct TrainOptions {
+    std::filesystem::path data, encoder, out;
+    std::vector<std::string> classes;  ///< empty: all that are found
+    int size = 448, crop = 392;
+    std::size_t batch = 16;
+    TrainSettings settings;
+    double attention_eps = 0;
+    int threads = 0;  ///< 0: one a core
+    std::int64_t eval_every = 0, save_every = 1000;
+    bool resume = false;
+    std::filesystem::path init, order;
+};
+
+/// How a run ended: its exit status and, when it came to its end, the figures of its test pictures.
+struct TrainOutcome {
+    int status = status_done;
+    std::vector<ClassReport> reports;
+};
+
+/// Trains; with keep_maps the reports hold the maps.
+TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
+
+struct EvalOptions {
+    std::filesystem::path model, data, json, maps;
+    std::vector<std::string> classes;
+    int size = 0, crop = 0, threads = 0;  ///< 0: the file's sizes; one thread a core
+};
+int run_eval(const EvalOptions& options);
+
+struct PredictOptions {
+    std::filesystem::path model, out, json;
+    std::vector<std::filesystem::path> pictures;
+    int size = 0, crop = 0, threads = 0;
+    std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own
+};
+int run_predict(const PredictOptions& options);
+
+struct InfoOptions {
+    std::filesystem::path file;
+    bool all = false;
+};
+int run_info(const InfoOptions& options);
+
+struct ConvertOptions {
+    std::filesystem::path in, out;
+    std::string dtype = "f32";
+};
+int run_convert(const ConvertOptions& options);
+
+struct DemoOptions {
+    std::filesystem::path out = "demo", encoder;
+    std::uint64_t seed = 1;
+    std::int64_t iterations = 0;  ///< 0: as suits the encoder
+    int threads = 0;
+};
+int run_demo(const DemoOptions& options);
+
+}  // namespace dinomaly::program

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model behind an interface of plain types. All kernels of the program are compiled in engine.cpp, which takes a
+// minute; the commands that include this header compile in seconds.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dinomaly/io/state_dict.hpp"
+#include "dinomaly/vision/normalize.hpp"
+
+namespace dinomaly::program {
+
+/// The judgement of one picture: its score and its map [256, 256].
+struct Judgement {
+    float score = 0;
+    std::vector<float> map;
+};
+
+/// Settings of a training run, as the library's TrainConfig.
+struct TrainSettings {
+    std::int64_t iterations = 10000;
+    std::int64_t schedule = 0;  ///< 0: as many as iterations
+    std::int64_t warmup = 100;
+    std::int64_t hard_mining_ramp = 1000;
+    double lr = 2e-3;
+    double final_lr = 2e-4;
+    double dropout = 0.2;
+    std::uint64_t seed = 1;
+    std::size_t feature_cache = 0;  ///< bytes for the encoder's features of pictures seen before; 0 keeps none
+};
+
+/// What one training step tells.
+struct Step {
+    std::int64_t iteration = 0;
+    double loss = 0, grad_norm = 0, lr = 0;
+};
+
+/// A Dinomaly with its sizes and metadata: made for training, or read from a model file.
+class Engine {
+public:
+    /// Reads a model file; sizes above zero replace the file's.
+    static Engine open(const std::filesystem::path& file, int size = 0, int crop = 0);
+    /// A published encoder with a part to be trained, drawn from seed.
+    static Engine create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
+                         double attention_eps);
+
+    Engine(Engine&&) noexcept;
+    Engine& operator=(Engine&&) noexcept;
+    ~Engine();
+
+    const vision::Preprocess& sizes() const;
+    const std::vector<std::string>& classes() const;
+    const nlohmann::json& training() const;
+    const std::string& encoder_hash() const;
+    /// "ViT-S/14, width 384, 12 blocks, 0 registers; 22.1 M parameters, of which .. are trained".
+    std::string description() const;
+
+    /// Replaces the part to be trained by the tensors bottleneck.* and decoder.* of a file.
+    void load_trained(const std::filesystem::path& file);
+    /// What save() writes into the metadata.
+    void set_metadata(const std::vector<std::string>& classes, const nlohmann::json& training);
+    void save(const std::filesystem::path& file);
+
+    /// Judges `count` prepared pictures, pixels [count, 3, crop, crop].
+    std::vector<Judgement> judge(std::span<const float> pixels, std::int64_t count) const;
+
+private:
+    friend class Training;
+    struct State;
+    explicit Engine(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// Training of an engine's model, step by step.
+class Training {
+public:
+    Training(Engine& engine, const TrainSettings& settings);
+    Training(const Training&) = delete;
+    Training& operator=(const Training&) = delete;
+    ~Training();
+
+    std::int64_t iteration() const;
+    /// One iteration on pictures [B, 3, crop, crop]; `indices` [B] say which of the training set they are.
+    Step step(std::span<const float> pixels, std::span<const std::size_t> indices);
+    void store(io::StateDict& dict) const;
+    void restore(const io::StateDict& dict);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// Uses `threads` threads for computing; 0 leaves one a core. Returns how many there are.
+int use_threads(int threads);
+
+/// What the tensors of a file are: "DINOv2 encoder ViT-S/14 ..", "Dinomaly with ..", or nothing when not known.
+std::optional<std::string> recognise(const io::StateDict& dict);
+
+/// Writes a small vision transformer with values drawn from seed: an encoder that knows nothing, for tests and the
+/// demo.
+struct UntrainedEncoder {
+    std::int64_t width = 192;
+    std::int64_t registers = 0;
+    std::int64_t grid = 14;   ///< side of the position embedding
+    double branch_scale = 1;  ///< what each block's two branches are scaled by before they are added
+};
+void write_untrained_encoder(const std::filesystem::path& file, const UntrainedEncoder& encoder, std::uint64_t seed);
+
+}  // namespace dinomaly::program

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command eval: the figures of a model on labelled pictures.
+#include <cstring>
+#include <iostream>
+
+#include "commands.hpp"
+#include "console.hpp"
+#include "dinomaly/io/file.hpp"
+#include "dinomaly/io/safetensors.hpp"
+
+namespace dinomaly::program {
+
+namespace {
+
+/// <class>/maps, F32 [pictures, 256, 256], in the order of the sorted paths.
+void write_maps(const std::filesystem::path& path, const std::vector<ClassReport>& reports) {
+    io::StateDict dict(path.string());
+    for (const ClassReport& report : reports) {
+        std::vector<std::byte> bytes(report.maps.size() * sizeof(float));
+        std::memcpy(bytes.data(), report.maps.data(), bytes.size());
+        dict.insert(report.name + "/maps", io::DType::f32,
+                    {static_cast<std::int64_t>(report.pictures.size()), 256, 256},
+                    io::SharedBytes::own(std::move(bytes)));
+    }
+    io::write_safetensors(path, dict);
+}
+
+}  // namespace
+
+int run_eval(const EvalOptions& options) {
+    check_writable(options.json);
+    check_writable(options.maps);
+    use_threads(options.threads);
+    const std::vector<vision::ClassData> classes = vision::scan(options.data, options.classes);
+    for (const vision::ClassData& data : classes)
+        if (data.test.empty()) warn("class '" + data.name + "' has no test pictures and is left out");
+    check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
+          options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
+    warn_of_mask_sizes(classes);
+    const Engine engine = Engine::open(options.model, options.size, options.crop);
+    std::cout << engine.description() << "; pictures " << engine.sizes().size << 'x' << engine.sizes().size
+              << ", middle " << engine.sizes().crop << 'x' << engine.sizes().crop << std::endl;
+    const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
+    if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
+    if (!options.maps.empty()) write_maps(options.maps, reports);
+    print_table(reports);
+    return status_done;
+}
+
+}  // namespace dinomaly::program

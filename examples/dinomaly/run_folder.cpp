@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_folder.hpp"
+
+#include <sstream>
+#include <string>
+#include <system_error>
+
+#include "dinomaly/io/file.hpp"
+#include "dinomaly/io/safetensors.hpp"
+
+namespace dinomaly::program {
+
+namespace fs = std::filesystem;
+
+void RunFolder::check_state(bool resume) const {
+    std::error_code ignored;
+    const bool exists = fs::exists(path_, ignored);
+    check(!exists || fs::is_directory(path_, ignored), path_.c_str(), "is not a directory; a run needs one of its own");
+    if (resume) {
+        check(fs::is_regular_file(state(), ignored), path_.c_str(),
+              "nothing to resume: there is no state.safetensors (it is written every --save-every iterations)");
+    } else {
+        check(!exists || fs::is_empty(path_, ignored), path_.c_str(),
+              "the run exists already; give another --out, or --resume to go on with it");
+    }
+}
+
+void RunFolder::make() const {
+    std::error_code problem;
+    fs::create_directories(path_, problem);
+    check(!problem && fs::is_directory(path_), path_.c_str(), "the folder cannot be made: ", problem.message());
+}
+
+void save_state(const RunFolder& folder, const Training& training, const nlohmann::json& settings, double seconds) {
+    io::StateDict dict(folder.state().string());
+    training.store(dict);
+    dict.metadata["settings"] = settings.dump();
+    dict.metadata["seconds"] = nlohmann::json(seconds).dump();
+    io::write_safetensors(folder.state(), dict);
+}
+
+double resume_state(const RunFolder& folder, Training& training, const nlohmann::json& settings) {
+    const io::StateDict dict = io::read_safetensors(folder.state());
+    const std::string place = folder.state().string();
+    nlohmann::json saved;
+    double seconds = 0;
+    try {
+        saved = nlohmann::json::parse(dict.metadata.at("settings"));
+        seconds = nlohmann::json::parse(dict.metadata.at("seconds")).get<double>();
+        check(saved.is_object(), place.c_str(), "the metadata field \"settings\" is no object");
+    } catch (const std::out_of_range&) {
+        fail(place, "not the state of a training run: the metadata fields \"settings\" and \"seconds\" are missing");
+    } catch (const nlohmann::json::exception& error) {
+        fail(place, "the metadata are damaged: ", error.what());
+    }
+    for (const auto& [name, value] : settings.items())
+        check(saved.contains(name) && saved[name] == value, place.c_str(), "cannot be resumed with another ", name,
+              ": the run has ", saved.value(name, nlohmann::json()).dump(), ", now asked for ", value.dump());
+    training.restore(dict);
+    return seconds;
+}
+
+RunLog::RunLog(const fs::path& path, std::int64_t iterations) : path_(path) {
+    std::string kept;
+    if (std::ifstream before(path); iterations > 0 && before.is_open()) {
+        for (std::string line; std::getline(before, line);) {
+            const nlohmann::json entry = nlohmann::json::parse(line, nullptr, false);
+            const bool is_ours = entry.is_object() && entry.contains("iteration") && entry["iteration"].is_number() &&
+                                 entry["iteration"].get<std::int64_t>() < iterations;
+            if (!is_ours) break;  // what an interrupted run did after its last state is done again
+            kept += line + '\n';
+        }
+    }
+    io::write_text(path, kept);
+    file_.open(path, std::ios::app);
+    check(file_.is_open(), path.c_str(), "cannot be opened: ", io::errno_text());
+}
+
+void RunLog::append(const Step& step, double seconds) {
+    const nlohmann::ordered_json entry = {{"iteration", step.iteration},
+                                          {"loss", step.loss},
+                                          {"grad_norm", step.grad_norm},
+                                          {"lr", step.lr},
+                                          {"seconds", seconds}};
+    file_ << entry.dump() << std::endl;
+    check(file_.good(), path_.c_str(), "cannot be written: ", io::errno_text());
+}
+
+}  // namespace dinomaly::program

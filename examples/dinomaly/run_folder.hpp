@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The folder of a training run:
+//
+//   log.jsonl           one object an iteration: iteration, loss, grad_norm, lr, seconds since the start
+//   state.safetensors   all that a resumed run needs, and the settings it has to be resumed with
+//   model.safetensors   the whole model, at the end
+//   metrics.json        the figures of the test pictures, at the end, where there are any
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "dinomaly/io/state_dict.hpp"
+#include "engine.hpp"
+
+namespace dinomaly::program {
+
+class RunFolder {
+public:
+    explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+    std::filesystem::path log() const { return path_ / "log.jsonl"; }
+    std::filesystem::path state() const { return path_ / "state.safetensors"; }
+    std::filesystem::path model() const { return path_ / "model.safetensors"; }
+    std::filesystem::path metrics() const { return path_ / "metrics.json"; }
+
+    /// Throws when the folder holds anything already, or, with resume, when it holds no state to go on from.
+    void check_state(bool resume) const;
+    /// Makes the folder. Throws when it cannot be made.
+    void make() const;
+
+private:
+    std::filesystem::path path_;
+};
+
+/// Writes the state of a run, with the settings that it depends on and the seconds that it took so far.
+void save_state(const RunFolder& folder, const Training& training, const nlohmann::json& settings, double seconds);
+
+/// Brings a training to the saved state; returns the seconds that it took so far. Throws, naming the setting, when one
+/// differs from the saved run's.
+double resume_state(const RunFolder& folder, Training& training, const nlohmann::json& settings);
+
+/// The log of a run, written line by line.
+class RunLog {
+public:
+    /// Keeps the lines of the first `iterations` iterations, when there are any, and appends behind them.
+    RunLog(const std::filesystem::path& path, std::int64_t iterations);
+
+    void append(const Step& step, double seconds);
+
+private:
+    std::filesystem::path path_;
+    std::ofstream file_;
+};
+
+}  // namespace dinomaly::program

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command train: good pictures and an encoder in, a run folder with a model out.
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <iomanip>
+#include <iostream>
+#include <numeric>
+#include <sstream>
+#include <unordered_map>
+
+#include "commands.hpp"
+#include "console.hpp"
+#include "dinomaly/io/file.hpp"
+#include "dinomaly/io/hash.hpp"
+#include "dinomaly/vision/dataset.hpp"
+#include "dinomaly/vision/loader.hpp"
+#include "dinomaly/vision/sampler.hpp"
+#include "run_folder.hpp"
+
+namespace dinomaly::program {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Batches = std::vector<std::vector<std::size_t>>;
+
+/// Notes SIGINT and SIGTERM while it lives, so that an iteration can be finished and saved. A second signal ends the
+/// program at once.
+class Interruption {
+public:
+    Interruption() {
+        noted = 0;
+        struct sigaction action {};
+        action.sa_handler = [](int) { noted = 1; };
+        action.sa_flags = SA_RESETHAND;
+        sigaction(SIGINT, &action, &before_int_);
+        sigaction(SIGTERM, &action, &before_term_);
+    }
+    ~Interruption() {
+        sigaction(SIGINT, &before_int_, nullptr);
+        sigaction(SIGTERM, &before_term_, nullptr);
+    }
+    Interruption(const Interruption&) = delete;
+    Interruption& operator=(const Interruption&) = delete;
+
+    bool asked() const { return noted != 0; }
+
+private:
+    static inline volatile std::sig_atomic_t noted = 0;  // all that a handler may touch
+    struct sigaction before_int_ {
+    }, before_term_{};
+};
+
+/// What a run learns from, and in which order.
+struct Plan {
+    std::vector<vision::ClassData> classes;
+    std::vector<fs::path> pictures;
+    std::vector<std::string> names;  ///< of the pictures, relative to the data's root
+    Batches batches;                 ///< one an iteration
+    std::string order_hash;          ///< of the order's file; empty without one
+};
+
+std::string hash_text(const std::string& text) {
+    const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+    io::StateDict dict;
+    dict.insert("text", io::DType::u8, {static_cast<std::int64_t>(text.size())},
+                io::SharedBytes::own({bytes, bytes + text.size()}));
+    return io::hash(dict);
+}
+
+/// The batches of a file: a JSON list of lists of paths relative to the data's root.
+Batches read_order(const fs::path& file, const std::string& text, const std::vector<std::string>& names,
+                   std::int64_t iterations) {
+    const nlohmann::json lists = nlohmann::json::parse(text, nullptr, false);
+    check(lists.is_array(), file.c_str(), "not a JSON list of lists of paths");
+    check(static_cast<std::int64_t>(lists.size()) >= iterations, file.c_str(), lists.size(), " batches, ", iterations,
+          " expected (--iterations)");
+    std::unordered_map<std::string, std::size_t> numbers;
+    for (std::size_t i = 0; i < names.size(); ++i) numbers.emplace(names[i], i);
+    Batches batches;
+    for (std::int64_t i = 0; i < iterations; ++i) {
+        const nlohmann::json& list = lists[static_cast<std::size_t>(i)];
+        check(list.is_array() && !list.empty(), file.c_str(), "batch ", i, " is not a list of paths");
+        std::vector<std::size_t>& batch = batches.emplace_back();
+        for (const nlohmann::json& path : list) {
+            check(path.is_string(), file.c_str(), "batch ", i, " holds ", path.dump(), ", a path expected");
+            const auto found = numbers.find(path.get<std::string>());
+            check(found != numbers.end(), file.c_str(), "batch ", i, " asks for ", path.dump(),
+                  ", which is no training picture of the chosen classes");
+            batch.push_back(found->second);
+        }
+    }
+    return batches;
+}
+
+Plan make_plan(const TrainOptions& options) {
+    Plan plan;
+    plan.classes = vision::scan(options.data, options.classes);
+    for (const vision::Sample& sample : vision::training_samples(plan.classes)) {
+        plan.pictures.push_back(sample.picture);
+        plan.names.push_back(sample.picture.lexically_relative(options.data).generic_string());
+    }
+    const std::int64_t iterations = options.settings.iterations;
+    if (options.order.empty()) {
+        vision::Sampler sampler(plan.pictures.size(), options.batch, options.settings.seed);
+        for (std::int64_t i = 0; i < iterations; ++i) plan.batches.push_back(sampler.batch(i));
+    } else {
+        const std::string text = io::read_text(options.order);
+        plan.batches = read_order(options.order, text, plan.names, iterations);
+        plan.order_hash = hash_text(text);
+    }
+    return plan;
+}
+
+/// All that the numbers of a run depend on: a resumed run must have the same.
+nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const Engine& engine) {
+    const TrainSettings& s = options.settings;
+    std::string names;
+    for (const std::string& name : plan.names) names += name + '\n';
+    return {{"pictures", hash_text(names)},
+            {"encoder", engine.encoder_hash()},
+            {"order", plan.order_hash},
+            {"size", options.size},
+            {"crop", options.crop},
+            {"batch", options.batch},
+            {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
+            {"warmup", s.warmup},
+            {"hard-mining-ramp", s.hard_mining_ramp},
+            {"lr", s.lr},
+            {"final-lr", s.final_lr},
+            {"dropout", s.dropout},
+            {"seed", s.seed},
+            {"attention-eps", options.attention_eps},
+            {"feature-cache", s.feature_cache > 0}};
+}
+
+void describe(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {
+    for (const vision::ClassData& data : plan.classes) {
+        const auto bad = std::ranges::count(data.test, true, &vision::Sample::anomalous);
+        std::cout << "class " << data.name << ": " << data.train.size() << " pictures to learn from, "
+                  << data.test.size() << " to judge (" << bad << " of them bad)\n";
+        for (const vision::MaskPairing& pairing : data.pairings)
+            if (pairing.rule == vision::MaskRule::none || pairing.rule == vision::MaskRule::partly)
+                warn(data.name + "/test/" + pairing.defect + ": " + std::to_string(pairing.masks) + " masks for " +
+                     std::to_string(pairing.pictures) + " pictures; where one is missing nothing counts as defect");
+    }
+    std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
+              << "pictures " << options.size << 'x' << options.size << ", middle " << options.crop << 'x'
+              << options.crop << "; " << options.settings.iterations << " iterations of " << plan.batches.front().size()
+              << " pictures; " << threads << " threads" << std::endl;
+}
+
+/// The largest and the mean value of the maps of some training pictures: what is usual for good parts. Heat maps are
+/// coloured by it.
+nlohmann::json usual_map(const Engine& engine, const Plan& plan) {
+    constexpr std::size_t wanted = 16;
+    const std::size_t step = std::max<std::size_t>(1, plan.pictures.size() / wanted);
+    Batches batches;
+    for (std::size_t i = 0; i < plan.pictures.size(); i += step) batches.push_back({i});
+    vision::Loader loader(plan.pictures, batches, engine.sizes(), {.cache_bytes = 0});
+    double sum = 0, peak = 0;
+    while (const auto batch = loader.next()) {
+        const Judgement judged = std::move(engine.judge(batch->pixels, 1).front());
+        sum += std::accumulate(judged.map.begin(), judged.map.end(), 0.0) / static_cast<double>(judged.map.size());
+        peak = std::max(peak, static_cast<double>(*std::ranges::max_element(judged.map)));
+    }
+    return {{"mean", sum / static_cast<double>(batches.size())}, {"peak", peak}};
+}
+
+/// Steps from the training's iteration to the last. Returns false when it was interrupted; the state is saved then.
+bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, Training& training,
+           const RunFolder& folder, const nlohmann::json& settings, double seconds_before) {
+    using Clock = std::chrono::steady_clock;
+    const std::int64_t total = options.settings.iterations;
+    const Clock::time_point start = Clock::now();
+    const auto seconds = [&] { return seconds_before + std::chrono::duration<double>(Clock::now() - start).count(); };
+
+    const Interruption interruption;
+    RunLog log(folder.log(), training.iteration());
+    vision::Loader loader(plan.pictures, {plan.batches.begin() + training.iteration(), plan.batches.end()},
+                          engine.sizes(), {.threads = 2});
+    Progress progress("training", "iterations", total, training.iteration());
+    while (training.iteration() < total) {
+        const auto batch = loader.next();
+        const Step step = training.step(batch->pixels, batch->indices);
+        log.append(step, seconds());
+        std::ostringstream note;
+        note << "loss " << std::fixed << std::setprecision(4) << step.loss;
+        const std::int64_t done = training.iteration();
+        progress.update(done, note.str());
+
+        const bool is_last = done == total, is_stopped = interruption.asked() && !is_last;
+        const bool is_due = options.save_every > 0 && (done % options.save_every == 0 || is_last);
+        if (is_stopped || is_due) save_state(folder, training, settings, seconds());
+        if (is_stopped) {
+            progress.pause();
+            std::cout << "interrupted after iteration " << done << "; the state is saved in " << folder.state().string()
+                      << ". The same command with --resume goes on from there." << std::endl;
+            return false;
+        }
+        if (options.eval_every > 0 && done % options.eval_every == 0 && !is_last) {
+            progress.pause();
+            print_table(evaluate_all(engine, plan.classes, options.data, false));
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
+    const RunFolder folder(options.out);
+    folder.check_state(options.resume);
+    const int threads = use_threads(options.threads);
+    const Plan plan = make_plan(options);
+    warn_of_mask_sizes(plan.classes);
+    Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
+                                   options.attention_eps);
+    if (!options.init.empty()) engine.load_trained(options.init);
+    folder.make();
+    describe(options, plan, engine, threads);
+
+    nlohmann::json settings = run_settings(options, plan, engine);
+    Training training(engine, options.settings);
+    double seconds_before = 0;
+    if (options.resume) {
+        seconds_before = resume_state(folder, training, settings);
+        check(training.iteration() <= options.settings.iterations, options.out.c_str(), "the run is at iteration ",
+              training.iteration(), " already, beyond --iterations ", options.settings.iterations);
+        std::cout << "going on from iteration " << training.iteration() << std::endl;
+    }
+    if (!learn(options, plan, engine, training, folder, settings, seconds_before)) return {status_interrupted, {}};
+
+    settings["iterations"] = options.settings.iterations;
+    settings["good_map"] = usual_map(engine, plan);
+    std::vector<std::string> names;
+    for (const vision::ClassData& data : plan.classes) names.push_back(data.name);
+    engine.set_metadata(names, settings);
+    engine.save(folder.model());
+    std::cout << "wrote " << folder.model().string() << std::endl;
+
+    TrainOutcome outcome{status_done, evaluate_all(engine, plan.classes, options.data, keep_maps)};
+    if (!outcome.reports.empty()) {
+        io::write_text(folder.metrics(), to_json(outcome.reports).dump(1) + '\n');
+        print_table(outcome.reports);
+    }
+    return outcome;
+}
+
+}  // namespace dinomaly::program
