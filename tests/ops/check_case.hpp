@@ -42,9 +42,12 @@ private:
         Generator random(2), again(2);
         y.backward(dy.tensor<Single>(random));
         z.backward(dy.tensor<Double>(again));
-        for (std::size_t i = 0; i < singles.size(); ++i) BOOST_TEST_CONTEXT("gradient of input " << i) {
-                BOOST_TEST(mismatch(singles[i].grad(), doubles[i].grad(), row.golden.tolerance) == "");
-            }
+        for (std::size_t i = 0; i < singles.size(); ++i) {
+            BOOST_TEST_INFO_SCOPE("gradient of input " << i);
+            BOOST_TEST(singles[i].has_grad() == doubles[i].has_grad());
+            if (!singles[i].has_grad()) continue;  // a comparison passes none on
+            BOOST_TEST(mismatch(singles[i].grad(), doubles[i].grad(), row.golden.tolerance) == "");
+        }
     }
 };
 
