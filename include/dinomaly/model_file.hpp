@@ -5,9 +5,13 @@
 // shapes.
 #pragma once
 
+#include <cmath>
+#include <exception>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dinomaly/io/checkpoint.hpp"
@@ -58,20 +62,54 @@ inline nlohmann::json to_json(const DinomalyConfig& c) {
             {"attention_eps", c.attention_eps}};
 }
 
+/// A field that holds a whole number from 0 to the largest int; nothing else is taken for one.
+inline int whole_number(const nlohmann::json& value, const char* name) {
+    const std::int64_t number = value.is_number_integer() ? value.get<std::int64_t>() : -1;
+    check(number >= 0 && number <= std::numeric_limits<int>::max(), name, value.dump(),
+          " found, a whole number expected");
+    return static_cast<int>(number);
+}
+
 inline DinomalyConfig config_from_json(const nlohmann::json& j) {
+    const auto number = [&](const char* name) { return whole_number(j.at(name), name); };
     DinomalyConfig c;
-    j.at("width").get_to(c.encoder.width);
-    j.at("depth").get_to(c.encoder.depth);
-    j.at("heads").get_to(c.encoder.heads);
-    j.at("patch").get_to(c.encoder.patch);
-    j.at("registers").get_to(c.encoder.registers);
-    j.at("position_grid").get_to(c.encoder.grid);
-    j.at("encoder_norm_eps").get_to(c.encoder.eps);
-    j.at("kept_blocks").get_to(c.kept);
-    j.at("decoder_depth").get_to(c.decoder_depth);
-    j.at("decoder_norm_eps").get_to(c.decoder_norm_eps);
-    j.at("attention_eps").get_to(c.attention_eps);
+    c.encoder = {.width = number("width"),
+                 .depth = number("depth"),
+                 .heads = number("heads"),
+                 .patch = number("patch"),
+                 .registers = number("registers"),
+                 .grid = number("position_grid"),
+                 .eps = j.at("encoder_norm_eps").get<double>()};
+    c.kept.clear();
+    for (const auto& block : j.at("kept_blocks")) c.kept.push_back(whole_number(block, "kept_blocks"));
+    c.decoder_depth = number("decoder_depth");
+    c.decoder_norm_eps = j.at("decoder_norm_eps").get<double>();
+    c.attention_eps = j.at("attention_eps").get<double>();
+    c.validate();
     return c;
+}
+
+/// Reads the metadata field of a model file. Throws Error for whatever is not as save_model() writes it.
+inline void read_metadata(const std::string& path, const std::string& text, DinomalyConfig& config, ModelInfo& info) {
+    const auto shallow = [](int depth, auto, auto&) {
+        check(depth < 100, "depth", "objects in objects in objects: fewer than 100 expected");
+        return true;
+    };
+    try {
+        const nlohmann::json j = nlohmann::json::parse(text, shallow);
+        config = config_from_json(j.at("model"));
+        info.sizes = {.size = whole_number(j.at("size"), "size"),
+                      .crop = whole_number(j.at("crop"), "crop"),
+                      .patch = static_cast<int>(config.encoder.patch)};
+        info.sizes.validate();
+        j.at("classes").get_to(info.classes);
+        j.at("encoder_hash").get_to(info.encoder_hash);
+        j.at("trained_hash").get_to(info.trained_hash);
+        info.training = j.at("training");
+        check(info.training.is_object(), "training", "an object expected");
+    } catch (const std::exception& error) {
+        fail(path, "the metadata field \"dinomaly\" is damaged: ", error.what());
+    }
 }
 
 }  // namespace detail
@@ -116,12 +154,16 @@ LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision
     config.encoder = recognise_encoder(dict);
     config.kept = detail::kept_blocks(dict.source(), config.encoder.depth);
     config.attention_eps = attention_eps;
-    LoadedModel<D> loaded{Dinomaly<D>(config), {}};
+    config.validate();
+    ModelInfo info;
+    info.sizes = sizes;
+    info.sizes.patch = static_cast<int>(config.encoder.patch);
+    info.sizes.validate();
+    info.encoder_hash = io::hash(dict);
+    nn::VisionTransformer<io::ShapesOnly> outline(config.encoder);
+    io::check_weights(outline, dict, "", detail::is_unused);
+    LoadedModel<D> loaded{Dinomaly<D>(config), std::move(info)};
     io::load_weights(loaded.model.encoder, dict, "", detail::is_unused);
-    loaded.info.sizes = sizes;
-    loaded.info.sizes.patch = static_cast<int>(config.encoder.patch);
-    loaded.info.sizes.validate();
-    loaded.info.encoder_hash = io::hash(dict);
     auto trained = loaded.model.trained();
     nn::init_trained(trained, seed);
     return loaded;
@@ -134,32 +176,19 @@ template <Device D> LoadedModel<D> load_model(const std::filesystem::path& path)
     DinomalyConfig config;
     ModelInfo info;
     if (const auto found = dict.metadata.find("dinomaly"); found != dict.metadata.end()) {
-        try {
-            const nlohmann::json j = nlohmann::json::parse(found->second);
-            config = detail::config_from_json(j.at("model"));
-            j.at("size").get_to(info.sizes.size);
-            j.at("crop").get_to(info.sizes.crop);
-            j.at("classes").get_to(info.classes);
-            j.at("encoder_hash").get_to(info.encoder_hash);
-            j.at("trained_hash").get_to(info.trained_hash);
-            info.training = j.at("training");
-        } catch (const nlohmann::json::exception& error) {
-            fail(path.string(), "the metadata field \"dinomaly\" is damaged: ", error.what());
-        }
+        detail::read_metadata(path.string(), found->second, config, info);
     } else {
         check(dict.contains("bottleneck.0.fc1.weight") && dict.contains("decoder.0.norm1.weight"), path.c_str(),
               "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
               dict.contains("patch_embed.proj.weight") ? " (this is an encoder alone: train first)" : "");
         config.encoder = recognise_encoder(dict, "encoder.");
         config.kept = detail::kept_blocks(path.string(), config.encoder.depth);
+        config.validate();
+        info.sizes.patch = static_cast<int>(config.encoder.patch);
+        info.sizes.validate();
     }
-    info.sizes.patch = static_cast<int>(config.encoder.patch);
-    info.sizes.validate();
-    const io::RawTensor* projection = dict.find("encoder.patch_embed.proj.weight");
-    check(projection != nullptr && projection->shape.rank() == 4 && projection->shape[0] == config.encoder.width &&
-              config.encoder.depth <= static_cast<std::int64_t>(dict.size()) &&
-              config.decoder_depth <= static_cast<std::int64_t>(dict.size()),
-          path.c_str(), "the metadata field \"dinomaly\" and the tensors describe different models");
+    Dinomaly<io::ShapesOnly> outline(config);
+    io::check_weights(outline, dict, "", detail::is_unused);
     LoadedModel<D> loaded{Dinomaly<D>(config), std::move(info)};
     io::load_weights(loaded.model, dict, "", detail::is_unused);
     return loaded;
@@ -183,7 +212,7 @@ template <Device D> void save_model(const std::filesystem::path& path, LoadedMod
         {"encoder_hash", loaded.info.encoder_hash},
         {"trained_hash", loaded.info.trained_hash},
         {"training",
-         loaded.info.training}}.dump();
+         loaded.info.training}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     io::write_safetensors(path, whole);
 }
 

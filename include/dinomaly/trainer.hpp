@@ -39,7 +39,8 @@ struct StepResult {
 
 template <Device D> class Trainer {
 public:
-    /// The model's bottleneck and decoder become parameters; its encoder stays frozen.
+    /// The model's bottleneck and decoder become parameters; its encoder stays frozen. The model stays where it is as
+    /// long as the trainer lives.
     Trainer(Dinomaly<D>& model, const TrainConfig& config)
         : model_(model),
           config_(config),
@@ -91,16 +92,13 @@ public:
         dict.metadata["iteration"] = std::to_string(iteration_);
     }
 
-    /// Goes on from a stored state. Throws Error when it does not fit this model.
+    /// Goes on from a stored state. Throws Error when it does not fit this model; nothing is changed then.
     void restore(const io::StateDict& dict) {
         const auto found = dict.metadata.find("iteration");
         check(found != dict.metadata.end() && !found->second.empty() && found->second.size() <= 18 &&
                   found->second.find_first_not_of("0123456789") == std::string::npos,
               dict.source().c_str(), "not the state of a training run: the metadata field \"iteration\" is missing");
         auto trained = model_.trained();
-        io::load_weights(trained, dict, "", [](const std::string& name) {
-            return name.starts_with("m.") || name.starts_with("v.") || name.starts_with("vmax.");
-        });
         std::vector<typename optim::StableAdamW<D>::Moments> moments;
         nn::for_each_parameter(trained, [&](const std::string& name, auto& p) {
             const auto read = [&](const std::string& kind) {
@@ -109,6 +107,9 @@ public:
                 return Tensor<D>(p.shape(), dict.as<typename D::value_type>(kind + name));
             };
             moments.push_back({read("m."), read("v."), read("vmax.")});
+        });
+        io::load_weights(trained, dict, "", [](const std::string& name) {
+            return name.starts_with("m.") || name.starts_with("v.") || name.starts_with("vmax.");
         });
         iteration_ = std::stoll(found->second);
         optimizer_.restore(iteration_, std::move(moments));

@@ -11,36 +11,37 @@
 
 namespace dinomaly::inline DINOMALY_ABI::nn {
 
-/// Draws every matrix of a module from a truncated normal; vectors keep what their module was made with (LayerNorm 1
-/// and 0, biases 0). Parameter i uses stream i, so the same seed gives the same values whatever their order of use.
-template <class M> void init_matrices(M& module, std::uint64_t seed, double deviation, double limit) {
+namespace detail {
+
+/// Sets every matrix of a module, in place, to draw(random, inputs); vectors keep what their module was made with
+/// (LayerNorm 1 and 0, biases 0). Parameter i uses stream i, so the same seed gives the same values whatever is drawn
+/// elsewhere.
+template <class M, class Draw> void fill_matrices(M& module, std::uint64_t seed, const Draw& draw) {
     std::uint64_t stream = 0;
     for_each_parameter(module, [&]<Device D>(const std::string&, Param<D>& p) {
+        using T = typename D::value_type;
         Generator random(seed, stream++);
         if (p.rank() < 2) return;
-        std::vector<typename D::value_type> values(static_cast<std::size_t>(p.count()));
-        for (auto& value : values)
-            value = static_cast<typename D::value_type>(random.truncated_normal(deviation, -limit, limit));
-        p.value() = Tensor<D>(p.shape(), values);
+        const std::int64_t inputs = p.count() / p.size(0);
+        std::vector<T> values(static_cast<std::size_t>(p.count()));
+        for (T& value : values) value = static_cast<T>(draw(random, inputs));
+        D::upload(p.value().data(), values.data(), values.size() * sizeof(T));
     });
 }
 
-/// Dinomaly's first values of what it trains: matrices with deviation 0.01 within 0.03.
+}  // namespace detail
+
+/// Dinomaly's first values of what it trains: matrices from a normal distribution of deviation 0.01, cut off at 0.03.
 template <class M> void init_trained(M& module, std::uint64_t seed) {
-    init_matrices(module, seed, 0.01, 0.03);
+    detail::fill_matrices(module, seed,
+                          [](Generator& random, std::int64_t) { return random.truncated_normal(0.01, -0.03, 0.03); });
 }
 
 /// Values with which an untrained encoder still tells textures apart: matrices with deviation 1/sqrt(inputs), so that
 /// signals keep their size from layer to layer.
 template <class M> void init_random_features(M& module, std::uint64_t seed) {
-    std::uint64_t stream = 0;
-    for_each_parameter(module, [&]<Device D>(const std::string&, Param<D>& p) {
-        Generator random(seed, stream++);
-        if (p.rank() < 2) return;
-        const double deviation = 1 / std::sqrt(static_cast<double>(p.count() / p.size(0)));
-        std::vector<typename D::value_type> values(static_cast<std::size_t>(p.count()));
-        for (auto& value : values) value = static_cast<typename D::value_type>(deviation * random.normal());
-        p.value() = Tensor<D>(p.shape(), values);
+    detail::fill_matrices(module, seed, [](Generator& random, std::int64_t inputs) {
+        return random.normal() / std::sqrt(static_cast<double>(inputs));
     });
 }
 

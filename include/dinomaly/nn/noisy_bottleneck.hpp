@@ -5,6 +5,7 @@
 // a Noise) it is a plain MLP.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "dinomaly/nn/linear.hpp"
@@ -18,8 +19,9 @@ struct Noise {
     double probability;
     std::uint64_t seed, step;
 
-    /// The random numbers of one of the step's dropouts.
-    Philox at(std::uint64_t place) const { return {seed, step * 16 + place}; }
+    /// The random numbers of one of the step's dropouts. The upper half of a seed's streams is theirs alone: first
+    /// values (nn/init.hpp) are drawn from the lower one.
+    Philox at(std::uint64_t place) const { return {seed, std::uint64_t{1} << 63 | (step * 16 + place)}; }
 };
 
 template <Device D> struct NoisyBottleneck {

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <vector>
 
+#include "dinomaly/ops/linear.hpp"
 #include "dinomaly/ops/matmul.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
