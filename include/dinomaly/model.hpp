@@ -54,8 +54,8 @@ struct DinomalyConfig {
         check(std::ranges::is_sorted(kept, std::less_equal{}) && kept.front() >= 0 && kept.back() < encoder.depth,
               "model", "kept blocks ", kept.front(), " .. ", kept.back(), " of ", encoder.depth,
               ": rising numbers below the depth expected");
-        check(encoder.eps >= 0 && decoder_norm_eps >= 0 && attention_eps >= 0, "model", "eps ", encoder.eps, ", ",
-              decoder_norm_eps, " and ", attention_eps, ": none below zero expected");
+        for (const double eps : {encoder.eps, decoder_norm_eps, attention_eps})
+            check(eps >= 0 && eps <= 1, "model", "an eps of ", eps, ", a small number from 0 on expected");
     }
 };
 
