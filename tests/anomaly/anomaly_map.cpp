@@ -76,7 +76,10 @@ anomaly::Groups<D> drawn(std::uint64_t seed, std::int64_t batch, std::int64_t to
 double worst_difference(const std::vector<double>& a, const std::vector<double>& b) {
     BOOST_REQUIRE(a.size() == b.size());
     double worst = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a[i] - b[i]));
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        BOOST_REQUIRE(std::isfinite(a[i]));
+        worst = std::max(worst, std::abs(a[i] - b[i]));
+    }
     return worst;
 }
 
