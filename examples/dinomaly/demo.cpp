@@ -14,6 +14,7 @@
 #include "dinomaly/vision/overlay.hpp"
 #include "report.hpp"
 #include "run_folder.hpp"
+#include "untrained_encoder.hpp"
 
 namespace dinomaly::program {
 
@@ -135,7 +136,7 @@ int run_demo(const DemoOptions& options) {
     demo::draw_demo_parts(train.data, static_cast<std::uint32_t>(options.seed));
     if (is_untrained) {
         std::cout << "\nNOTE: " << untrained_words << "\n\n";
-        write_untrained_encoder(train.encoder, {.branch_scale = 0.3}, 1);
+        write_untrained_encoder(train.encoder, {}, 1);
     }
     const TrainOutcome outcome = run_train(train, true);
     if (outcome.status != status_done) return outcome.status;

@@ -199,22 +199,4 @@ std::optional<std::string> recognise(const io::StateDict& dict) {
     return std::nullopt;
 }
 
-void write_untrained_encoder(const std::filesystem::path& file, const UntrainedEncoder& encoder, std::uint64_t seed) {
-    nn::VitConfig config;
-    config.width = encoder.width;
-    config.heads = encoder.width / 64;
-    config.registers = encoder.registers;
-    config.grid = encoder.grid;
-    nn::VisionTransformer<Device> model(config);
-    nn::init_random_features(model, seed);
-    for (auto& block : model.blocks)
-        for (auto* scale : {&block.ls1, &block.ls2})
-            scale->gamma.value() = Tensor<Device>(
-                {encoder.width},
-                std::vector<float>(static_cast<std::size_t>(encoder.width), static_cast<float>(encoder.branch_scale)));
-    io::StateDict dict(file.string());
-    io::store_weights(model, dict);
-    io::write_safetensors(file, dict);
-}
-
 }  // namespace dinomaly::program

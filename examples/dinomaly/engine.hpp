@@ -103,14 +103,4 @@ int use_threads(int threads);
 /// What the tensors of a file are: "DINOv2 encoder ViT-S/14 ..", "Dinomaly with ..", or nothing when not known.
 std::optional<std::string> recognise(const io::StateDict& dict);
 
-/// Writes a small vision transformer with values drawn from seed: an encoder that knows nothing, for tests and the
-/// demo.
-struct UntrainedEncoder {
-    std::int64_t width = 192;
-    std::int64_t registers = 0;
-    std::int64_t grid = 14;   ///< side of the position embedding
-    double branch_scale = 1;  ///< what each block's two branches are scaled by before they are added
-};
-void write_untrained_encoder(const std::filesystem::path& file, const UntrainedEncoder& encoder, std::uint64_t seed);
-
 }  // namespace dinomaly::program

@@ -31,6 +31,12 @@ void RunFolder::make() const {
     check(!problem && fs::is_directory(path_), path_.c_str(), "the folder cannot be made: ", problem.message());
 }
 
+void RunFolder::discard() const {
+    std::error_code ignored;  // whatever cannot be removed stays
+    if (fs::is_empty(log(), ignored)) fs::remove(log(), ignored);
+    if (fs::is_empty(path_, ignored)) fs::remove(path_, ignored);
+}
+
 void save_state(const RunFolder& folder, const Training& training, const nlohmann::json& settings, double seconds) {
     io::StateDict dict(folder.state().string());
     training.store(dict);

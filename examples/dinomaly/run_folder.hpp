@@ -30,6 +30,8 @@ public:
     void check_state(bool resume) const;
     /// Makes the folder. Throws when it cannot be made.
     void make() const;
+    /// Removes the folder again, when it holds an empty log at most.
+    void discard() const;
 
 private:
     std::filesystem::path path_;

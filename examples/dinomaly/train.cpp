@@ -230,7 +230,12 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
               training.iteration(), " already, beyond --iterations ", options.settings.iterations);
         std::cout << "going on from iteration " << training.iteration() << std::endl;
     }
-    if (!learn(options, plan, engine, training, folder, settings, seconds_before)) return {status_interrupted, {}};
+    try {
+        if (!learn(options, plan, engine, training, folder, settings, seconds_before)) return {status_interrupted, {}};
+    } catch (...) {
+        if (training.iteration() == 0) folder.discard();  // so that the corrected command is not refused
+        throw;
+    }
 
     settings["iterations"] = options.settings.iterations;
     settings["good_map"] = usual_map(engine, plan);

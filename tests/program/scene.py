@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the program share: a small drawn data set, a tiny encoder of random values, and a way to run it.
+
+Only the standard library is used. A test file ends with scene.main(), which takes the program's path from the command
+line.
+"""
+import json
+import pathlib
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+
+WIDTH, DEPTH, PATCH, GRID = 64, 12, 14, 2  # of the encoder
+SIZES = ["--size", "32", "--crop", "28"]  # as many patches as the encoder's position grid has
+PROGRAM = None
+
+
+def run(*arguments, **options):
+    """The finished program: returncode, stdout, stderr."""
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
+
+
+# --- pictures
+
+
+def write_png(path, rows, channels=3):
+    """rows: lists of bytes, width * channels each."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    width, height = len(rows[0]) // channels, len(rows)
+    header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + bytes(row) for row in rows))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+
+
+def draw(kind, seed, bad, side=40):
+    """A picture of stripes or of a disc, and the mask of its fault, a bright square where it is bad."""
+    numbers = random.Random(f"{kind} {seed}")
+    shift, left, top = numbers.randrange(4), numbers.randrange(4, 24), numbers.randrange(4, 24)
+    picture, mask = [], []
+    for y in range(side):
+        row, mask_row = [], []
+        for x in range(side):
+            inside = (x + shift) // 4 % 2 if kind == "stripes" else (x - 20) ** 2 + (y - 20 - shift) ** 2 < 150
+            is_fault = bad and left <= x < left + 10 and top <= y < top + 10
+            color = (250, 240, 60) if is_fault else (60, 90, 160) if inside else (30, 40, 50)
+            row += [min(255, c + numbers.randrange(8)) for c in color]
+            mask_row.append(255 if is_fault else 0)
+        picture.append(row)
+        mask.append(mask_row)
+    return picture, mask
+
+
+def write_data(root, kinds=("disc", "stripes"), train=6):
+    for kind in kinds:
+        for i in range(train):
+            write_png(root / kind / f"train/good/{i:03}.png", draw(kind, i, False)[0])
+        for i in range(2):
+            write_png(root / kind / f"test/good/{i:03}.png", draw(kind, 100 + i, False)[0])
+            picture, mask = draw(kind, 200 + i, True)
+            write_png(root / kind / f"test/spot/{i:03}.png", picture)
+            write_png(root / kind / f"ground_truth/spot/{i:03}_mask.png", mask, channels=1)
+
+
+# --- weights
+
+
+def write_safetensors(path, tensors, metadata=None):
+    """tensors: name -> (shape, floats)."""
+    header, data = {}, b""
+    for name, (shape, values) in tensors.items():
+        packed = struct.pack(f"<{len(values)}f", *values)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(packed)]}
+        data += packed
+    if metadata:
+        header["__metadata__"] = metadata
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def read_safetensors(path):
+    """name -> (dtype, shape, bytes), and the metadata."""
+    content = path.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:8 + length])
+    data = content[8 + length:]
+    metadata = header.pop("__metadata__", {})
+    return {name: (t["dtype"], t["shape"], data[slice(*t["data_offsets"])]) for name, t in header.items()}, metadata
+
+
+def encoder_tensors(seed=1):
+    """A transformer with the published names; its blocks change little, so that its features tell pictures apart."""
+    numbers = random.Random(seed)
+
+    def normal(*shape, deviation):
+        count = 1
+        for size in shape:
+            count *= size
+        return list(shape), [numbers.gauss(0, deviation) for _ in range(count)]
+
+    def constant(value, *shape):
+        return list(shape), [value] * shape[0]
+
+    tensors = {
+        "cls_token": normal(1, 1, WIDTH, deviation=0.1),
+        "pos_embed": normal(1, 1 + GRID * GRID, WIDTH, deviation=0.1),
+        "patch_embed.proj.weight": normal(WIDTH, 3, PATCH, PATCH, deviation=0.04),
+        "patch_embed.proj.bias": constant(0.0, WIDTH),
+        "norm.weight": constant(1.0, WIDTH),
+        "norm.bias": constant(0.0, WIDTH),
+    }
+    for i in range(DEPTH):
+        block = f"blocks.{i}."
+        for name in ("norm1", "norm2"):
+            tensors[f"{block}{name}.weight"] = constant(1.0, WIDTH)
+            tensors[f"{block}{name}.bias"] = constant(0.0, WIDTH)
+        for name, outputs, inputs in (("attn.qkv", 3, 1), ("attn.proj", 1, 1), ("mlp.fc1", 4, 1), ("mlp.fc2", 1, 4)):
+            deviation = (inputs * WIDTH) ** -0.5
+            tensors[f"{block}{name}.weight"] = normal(outputs * WIDTH, inputs * WIDTH, deviation=deviation)
+            tensors[f"{block}{name}.bias"] = constant(0.0, outputs * WIDTH)
+        for name in ("ls1", "ls2"):
+            tensors[f"{block}{name}.gamma"] = constant(0.3, WIDTH)
+    return tensors
+
+
+# --- the scene
+
+
+class Scene(unittest.TestCase):
+    """A test with a scratch folder that holds data/ and encoder.safetensors."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="dinomaly-program-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.data, cls.encoder = cls.folder / "data", cls.folder / "encoder.safetensors"
+        write_data(cls.data)
+        cls.weights = encoder_tensors()
+        write_safetensors(cls.encoder, cls.weights)
+
+    def training(self, out, **changes):
+        """The arguments of a small training run; changes replace or, as None, leave out options."""
+        options = {"data": self.data, "encoder": self.encoder, "out": out, "size": 32, "crop": 28, "batch": 4,
+                   "iterations": 6, "warmup": 2, "hard_mining_ramp": 4} | changes
+        arguments = ["train"]
+        for name, value in options.items():
+            option = "--" + name.replace("_", "-")
+            if value is True:
+                arguments.append(option)
+            elif value is not None:
+                arguments += [option, value]
+        return arguments
+
+    def train(self, name, **changes):
+        """Trains into folder/name, which is returned."""
+        done = run(*self.training(self.folder / name, **changes))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return self.folder / name
+
+
+def main():
+    global PROGRAM
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} PROGRAM [unittest's options]")
+    PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    sys.modules["scene"].PROGRAM = PROGRAM
+    unittest.main(module="__main__")
