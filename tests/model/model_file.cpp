@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "dinomaly/predictor.hpp"
 #include "tests/io/archive.hpp"
 #include "tests/model/small.hpp"
 
@@ -385,4 +386,24 @@ BOOST_AUTO_TEST_CASE(what_is_no_encoder_is_said_with_the_tensor) {
     BOOST_TEST(is_refused(with("patch_embed.proj.weight", {65, 3, 2, 2}), "a multiple of 64"));
     BOOST_TEST(is_refused(with("pos_embed", {1, 9, 64}), "a square number"));
     BOOST_TEST(is_refused(with("pos_embed", {1, 0, 64}), "a square number"));
+}
+
+BOOST_AUTO_TEST_CASE(a_predictor_judges_as_its_model_does) {
+    LoadedModel<D> loaded = small_loaded();
+    const std::filesystem::path path = saved(loaded, "predictor");
+    const Predictor<D> predictor(path);
+    vision::Image picture = vision::make_image(90, 70, 3);
+    for (std::size_t i = 0; i < picture.pixels.size(); ++i) picture.pixels[i] = static_cast<std::uint8_t>(i * 37 % 251);
+
+    const auto [score, map, width, height] = predictor(picture);
+    const Tensor<D> input({1, 3, 56, 56}, vision::to_input(picture, loaded.info.sizes));
+    const Var<D> expected = loaded.model.anomaly_map(input);
+    BOOST_TEST((width == 256 && height == 256));
+    BOOST_TEST(map == expected.value().to_vector(), boost::test_tools::per_element());
+    BOOST_TEST(score == anomaly::image_score(expected).front());
+    BOOST_TEST(predictor(vision::to_grey(picture)).score != score);
+
+    BOOST_TEST(Predictor<D>(path, 48, 42).sizes().crop == 42);
+    BOOST_CHECK_THROW(Predictor<D>(path, 48, 40), Error);  // no multiple of the patch
+    BOOST_CHECK_THROW(Predictor<D>(path, 48, 56), Error);  // a crop larger than the picture
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pool of threads and the one way work is spread over it: parallel_for(tasks, body).
 //
-// Tasks are handed out one at a time from a counter, so uneven tasks balance. The number of tasks and what each sums
-// is chosen by sizes alone, never by the number of threads: results are the same bits on any machine width.
+// Tasks are handed out one at a time from a counter, so uneven tasks balance. What each task of a sum adds up is chosen
+// by sizes alone, so sums are the same bits on any number of threads. Products are cut by the number of threads
+// (gemm.hpp): there the same number of threads gives the same bits.
 #pragma once
 
 #include <atomic>
