@@ -4,7 +4,6 @@
 #include <cctype>
 #include <iomanip>
 #include <iostream>
-#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -60,11 +59,17 @@ void print_groups(const io::StateDict& dict, bool all) {
     }
 }
 
-/// One line a field; a JSON object is laid out.
+/// One line a field, or for a JSON object one line a member.
 void print_metadata(const io::StateDict& dict) {
     for (const auto& [name, text] : dict.metadata) {
         const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
-        std::cout << "metadata " << name << ": " << (parsed.is_object() ? parsed.dump(2) : text) << '\n';
+        std::cout << "metadata " << name << ':';
+        if (!parsed.is_object()) {
+            std::cout << ' ' << text << '\n';
+            continue;
+        }
+        std::cout << '\n';
+        for (const auto& [member, value] : parsed.items()) std::cout << "  " << member << ": " << value.dump() << '\n';
     }
 }
 

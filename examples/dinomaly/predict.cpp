@@ -4,7 +4,6 @@
 #include <future>
 #include <iomanip>
 #include <iostream>
-#include <map>
 #include <set>
 
 #include "commands.hpp"
