@@ -24,22 +24,24 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t map_pixels = 256 * 256;
 
-/// Settings of the demo's run; smaller ones for the untrained encoder, which is small itself.
+/// Settings of the demo's run. Without learned features small patches are easier to tell apart than large ones, so the
+/// untrained encoder looks at larger pictures, fewer at a time and more often.
 TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
     TrainOptions train;
     train.data = options.out / "parts";
     train.out = options.out / "run";
     train.encoder = is_untrained ? options.out / "encoder.safetensors" : options.encoder;
-    train.size = 196;
-    train.crop = 196;
-    train.batch = 8;
+    train.size = train.crop = is_untrained ? 392 : 280;
+    train.batch = is_untrained ? 2 : 4;
     train.threads = options.threads;
     train.save_every = 0;
-    train.settings.iterations = options.iterations > 0 ? options.iterations : is_untrained ? 300 : 100;
-    train.settings.warmup = train.settings.iterations / 10;
-    train.settings.hard_mining_ramp = train.settings.iterations / 2;
-    train.settings.seed = options.seed;
-    train.settings.feature_cache = std::size_t{512} << 20;
+    TrainSettings& settings = train.settings;
+    settings.iterations = options.iterations > 0 ? options.iterations : is_untrained ? 450 : 120;
+    settings.warmup = settings.iterations / 10;
+    settings.hard_mining_ramp = settings.iterations / 2;
+    settings.dropout = is_untrained ? 0.4 : 0.2;
+    settings.seed = options.seed;
+    settings.feature_cache = std::size_t{512} << 20;
     return train;
 }
 
