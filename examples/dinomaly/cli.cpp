@@ -103,11 +103,6 @@ void add_train(CLI::App& app, Action& action) {
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
     run->add_flag("--resume", o.resume, "Go on from the state saved in RUN; the other options as before");
-    run->add_option_function<std::size_t>(
-           "--feature-cache", [&s](const std::size_t& mib) { s.feature_cache = mib << 20; },
-           "MiB for the encoder's features of pictures seen before; 0 (default) computes them anew each time")
-        ->check(CLI::Range(0, 1 << 24));
-
     CLI::Option_group* repeat = command->add_option_group("Repeatable comparison");
     repeat->add_option("--init", o.init, "First weights: bottleneck.* and decoder.* of a file")->type_name("FILE");
     repeat->add_option("--order", o.order, "JSON list with a list of paths, relative to DIR, for each iteration")

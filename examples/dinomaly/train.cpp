@@ -131,8 +131,7 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
             {"final-lr", s.final_lr},
             {"dropout", s.dropout},
             {"seed", s.seed},
-            {"attention-eps", options.attention_eps},
-            {"feature-cache", s.feature_cache > 0}};
+            {"attention-eps", options.attention_eps}};
 }
 
 void describe(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {
