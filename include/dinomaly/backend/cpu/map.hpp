@@ -78,7 +78,8 @@ void map_block(const Grid& grid, Formula formula, T* y, std::int64_t row, std::i
 template <class T, class Formula> void map(Cpu<T>, const Grid& grid, const Formula& formula, T* y) {
     if (grid.count() == 0) return;
     const bool streams = grid.count() * static_cast<std::int64_t>(sizeof(T)) >= streaming_bytes &&
-                         (grid.rows == 1 || grid.cols % Packet<T>::width == 0);
+                         (grid.rows == 1 || grid.cols % Packet<T>::width == 0) &&
+                         reinterpret_cast<std::uintptr_t>(y) % sizeof(Packet<T>) == 0;
     Partition::of(grid, map_tasks).each(grid, [&](std::int64_t, auto row, auto last_row, auto col, auto last_col) {
         map_block(grid, formula, y + row * grid.cols, row, last_row, col, last_col, streams);
     });
