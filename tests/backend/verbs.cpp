@@ -150,3 +150,25 @@ BOOST_AUTO_TEST_CASE(freed_blocks_come_back) {
     BOOST_TEST(D::allocate(1 << 20).get() == first);
     BOOST_TEST(D::allocate(0).get() != nullptr);
 }
+
+BOOST_AUTO_TEST_CASE(map_writes_results_that_exceed_the_caches) {
+    using F = Cpu<float>;
+    for (const auto& [rows, cols] :
+         {std::pair<std::int64_t, std::int64_t>{1, 13'000'005}, {100'000, 128}, {130'001, 99}}) {
+        Grid grid;
+        grid.outer = 1;
+        grid.sizes[0] = grid.rows = rows;
+        grid.cols = cols;
+        const auto count = static_cast<std::size_t>(grid.count());
+        std::vector<float> x(count);
+        std::iota(x.begin(), x.end(), 0.0F);
+        kernel::TensorLeaf<float> copy;
+        copy.value = x.data();
+        copy.strides = {cols, 1};
+        const std::shared_ptr<void> memory = F::allocate((count + 1) * sizeof(float));
+        for (float* y : {static_cast<float*>(memory.get()), static_cast<float*>(memory.get()) + 1}) {  // aligned, not
+            backend::map(F{}, grid, copy, y);
+            BOOST_TEST(std::equal(x.begin(), x.end(), y), rows << " x " << cols);
+        }
+    }
+}
