@@ -24,8 +24,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t map_pixels = 256 * 256;
 
-/// Settings of the demo's run. Without learned features small patches are easier to tell apart than large ones, so the
-/// untrained encoder looks at larger pictures, fewer at a time and more often.
+/// Settings of the demo's run. The untrained encoder does best, of what was tried, when it looks at larger pictures,
+/// fewer at a time and more often.
 TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
     TrainOptions train;
     train.data = options.out / "parts";

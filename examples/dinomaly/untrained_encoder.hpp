@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small vision transformer that has learned nothing, for the demo where no published one is at hand: every value is
-// drawn from a fixed seed. Its blocks change the patches' features only a little (layer scale 0.3), because what random
-// blocks add tells nothing apart.
+// drawn from a fixed seed. Its blocks change the patches' features only a little (layer scale 0.3), which did better
+// than 0.1 and 1.
 #pragma once
 
 #include <cstdint>
