@@ -132,9 +132,4 @@ template <Device D> Var<D> parameter(Tensor<D> value) {
     return Var<D>(std::move(value), std::make_shared<GradNode<D>>());
 }
 
-/// Same as x.backward().
-template <Device D> void backward(const Var<D>& x) {
-    x.backward();
-}
-
 }  // namespace dinomaly::inline DINOMALY_ABI
