@@ -61,11 +61,12 @@ struct DinomalyConfig {
 
 template <Device D> struct Dinomaly {
     using Decoder = nn::Block<D, nn::LinearAttention, nn::NoScale>;
-    using Groups = anomaly::Groups<D>;
+    using Groups = anomaly::Groups<D>;            // as they are stored
+    using FullGroups = anomaly::Groups<Full<D>>;  // as they are compared
 
     /// Encoder and decoder features of the same pictures, without class and register tokens: [B, h w, C] each.
     struct Features {
-        Groups en, de;
+        FullGroups en, de;
     };
 
     DinomalyConfig config;
@@ -84,49 +85,49 @@ template <Device D> struct Dinomaly {
     }
 
     /// The encoder's two group means of an image [B, 3, H, W], all tokens: [B, N, C] each.
-    Groups encode(const Var<D>& image) const {
+    Groups encode(const Var<Full<D>>& image) const {
         const NoGrad frozen;
         const std::size_t half = config.kept.size() / 2;
         const double share = 1 / static_cast<double>(half);
-        Groups groups;
+        FullGroups sums;
         std::size_t found = 0;
         encoder(image, config.kept.back(), [&](std::int64_t block, const Var<D>& x) {
             if (block != config.kept[found]) return;
-            Var<D>& group = groups[found / half];
-            group = found % half == 0 ? Var<D>(x * share) : Var<D>(group + x * share);
+            Var<Full<D>>& sum = sums[found / half];
+            sum = found % half == 0 ? full(x * share) : full(in<D>(sum) + x * share);
             ++found;
         });
-        return groups;
+        return {in<D>(sums[0]), in<D>(sums[1])};
     }
 
     /// The decoder's two group means from the encoder's, all tokens: [B, N, C] each.
-    Groups decode(const Groups& en, const std::optional<nn::Noise>& noise = {}) const {
+    FullGroups decode(const Groups& en, const std::optional<nn::Noise>& noise = {}) const {
         Var<D> x = bottleneck[0](0.5 * (en[0] + en[1]), noise);
         const std::size_t half = decoder.size() / 2;
         const double share = 1 / static_cast<double>(half);
-        Groups sums;
+        FullGroups sums;
         for (std::size_t i = 0; i < decoder.size(); ++i) {
             x = decoder[i](x);
-            Var<D>& sum = sums[i < half ? 1 : 0];  // the last blocks restore the first group
-            sum = i % half == 0 ? x : Var<D>(sum + x);
+            Var<Full<D>>& sum = sums[i < half ? 1 : 0];  // the last blocks restore the first group
+            sum = i % half == 0 ? full(x) : full(in<D>(sum) + x);
         }
         return {sums[0] * share, sums[1] * share};
     }
 
     /// Group features without class and register tokens.
-    Groups patches(const Groups& groups) const {
+    template <Device Stored> FullGroups patches(const anomaly::Groups<Stored>& groups) const {
         const std::int64_t first = config.encoder.prefix(), count = groups[0].size(1) - first;
-        return {slice(groups[0], 1, first, count), slice(groups[1], 1, first, count)};
+        return {full(slice(groups[0], 1, first, count)), full(slice(groups[1], 1, first, count))};
     }
 
     /// Both sides' features of an image [B, 3, H, W]; with noise when training.
-    Features operator()(const Var<D>& image, const std::optional<nn::Noise>& noise = {}) const {
+    Features operator()(const Var<Full<D>>& image, const std::optional<nn::Noise>& noise = {}) const {
         const Groups en = encode(image);
         return {patches(en), patches(decode(en, noise))};
     }
 
     /// Anomaly maps [B, 256, 256] of images [B, 3, H, W].
-    Var<D> anomaly_map(const Var<D>& image) const {
+    Var<Full<D>> anomaly_map(const Var<Full<D>>& image) const {
         const NoGrad predicting;
         const Features features = (*this)(image);
         return anomaly::anomaly_map(features.en, features.de, image.size(2), image.size(3), config.encoder.patch);

@@ -47,9 +47,9 @@ public:
     /// Judges `count` pictures that are prepared already: pixels [count, 3, crop, crop] (vision::to_input).
     std::vector<Prediction> judge(std::span<const float> pixels, std::int64_t count) const {
         const std::int64_t crop = sizes().crop;
-        using T = typename D::value_type;
-        const Tensor<D> images({count, 3, crop, crop}, std::vector<T>(pixels.begin(), pixels.end()));
-        const Var<D> maps = loaded_.model.anomaly_map(Var<D>(images));
+        using T = typename D::compute_type;
+        const Tensor<Full<D>> images({count, 3, crop, crop}, std::vector<T>(pixels.begin(), pixels.end()));
+        const Var<Full<D>> maps = loaded_.model.anomaly_map(Var<Full<D>>(images));
         const std::vector<float> scores = anomaly::image_score(maps);
         const std::vector<T> values = maps.value().to_vector();
         const std::int64_t each = anomaly::map_size * anomaly::map_size;

@@ -57,13 +57,14 @@ public:
 
     /// One iteration on pictures [B, 3, H, W]. Throws Error, leaving the weights alone, when the loss or the gradient
     /// is not finite.
-    StepResult step(const Tensor<D>& images) { return learn(model_.encode(Var<D>(images))); }
+    StepResult step(const Tensor<Full<D>>& images) { return learn(model_.encode(Var<Full<D>>(images))); }
 
     /// One iteration on the encoder's features of the pictures (Dinomaly::encode).
     StepResult learn(const anomaly::Groups<D>& features) {
         const nn::Noise noise{config_.dropout, config_.seed, static_cast<std::uint64_t>(iteration_)};
-        const anomaly::Groups<D> en = model_.patches(features), de = model_.patches(model_.decode(features, noise));
-        const Var<D> loss = anomaly::loose_loss(en, de, anomaly::easy_fraction(iteration_, config_.hard_mining_ramp));
+        const anomaly::Groups<Full<D>> en = model_.patches(features),
+                                       de = model_.patches(model_.decode(features, noise));
+        const Var<Full<D>> loss = anomaly::loose_loss(en, de, anomaly::easy_fraction(iteration_, config_.hard_mining_ramp));
         StepResult result{iteration_, static_cast<double>(loss.item()), 0, schedule_(iteration_)};
         check(std::isfinite(result.loss), "train", "the loss of iteration ", iteration_, " is ", result.loss,
               "; an attention eps of 1e-6 or a lower learning rate may help");
@@ -99,12 +100,12 @@ public:
                   found->second.find_first_not_of("0123456789") == std::string::npos,
               dict.source().c_str(), "not the state of a training run: the metadata field \"iteration\" is missing");
         auto trained = model_.trained();
-        std::vector<typename optim::StableAdamW<D>::Moments> moments;
+        std::vector<typename optim::StableAdamW<Full<D>>::Moments> moments;
         nn::for_each_parameter(trained, [&](const std::string& name, auto& p) {
             const auto read = [&](const std::string& kind) {
                 check(dict.at(kind + name).shape == p.shape(), dict.source().c_str(), '"', kind, name, "\" has shape ",
                       dict.at(kind + name).shape, "; ", p.shape(), " expected");
-                return Tensor<D>(p.shape(), dict.as<typename D::value_type>(kind + name));
+                return Tensor<Full<D>>(p.shape(), dict.as<typename Full<D>::value_type>(kind + name));
             };
             moments.push_back({read("m."), read("v."), read("vmax.")});
         });
@@ -116,14 +117,14 @@ public:
     }
 
 private:
-    static std::vector<Var<D>> parameters(Dinomaly<D>& model) {
-        std::vector<Var<D>> all;
+    static std::vector<Param<D>> parameters(Dinomaly<D>& model) {
+        std::vector<Param<D>> all;
         auto trained = model.trained();
         nn::for_each_parameter(trained, [&](const std::string&, Param<D>& p) { all.push_back(p); });
         return all;
     }
 
-    static std::vector<Var<D>> trainable(Dinomaly<D>& model) {
+    static std::vector<Param<D>> trainable(Dinomaly<D>& model) {
         auto trained = model.trained();
         nn::unfreeze(trained);
         return parameters(model);
@@ -132,7 +133,7 @@ private:
     Dinomaly<D>& model_;
     TrainConfig config_;
     optim::WarmCosine schedule_;
-    optim::StableAdamW<D> optimizer_;
+    optim::StableAdamW<Full<D>> optimizer_;
     std::int64_t iteration_ = 0;
 };
 

@@ -51,7 +51,7 @@ inline DinomalyConfig small_config() {
 /// Draws every parameter, scales and biases too, so that no gradient is zero or one by chance.
 template <class M> void randomize(M& module, std::uint64_t seed, double deviation = 0.2) {
     Generator random(seed);
-    nn::for_each_parameter(module, [&]<Device D>(const std::string& name, Param<D>& p) {
+    nn::for_each_parameter(module, [&]<Device D>(const std::string& name, Var<D>& p) {
         const bool is_scale = name.find("norm") != std::string::npos && name.ends_with("weight");
         p.value() = normal<D>(p.shape(), random, is_scale ? 1 : 0, deviation);
     });

@@ -4,6 +4,9 @@
 //   auto z = tanh(x * s + t);          nothing is computed; the tree holds handles to x, s and t
 //   Var<D> y = z / (1 + x * x);        one pass over memory, one node in the graph (autodiff/materialize.hpp)
 //
+// Arithmetic is done in the device's compute_type whatever its leaves are stored in. In a formula of bfloat16 values,
+// parameters and statistics are leaves in full precision: x * gamma + beta reads x in bfloat16, gamma and beta in float.
+//
 // A matrix product is a leaf too (ops/linear.hpp): its value arrives in an accumulator and the rest of the formula runs
 // over it. Such a tree can be moved but not copied, because the product would be computed twice: it is used where it is
 // written, and naming it with `auto` does not compile.
@@ -23,7 +26,7 @@
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-template <class E> Var<typename E::expression_device> materialize(E expression);
+template <class E, class Out = typename E::expression_device> Var<Out> materialize(E expression);
 
 /// A node of a formula's tree. Besides its shape it gives
 ///   sites(out, path)   its leaves, in the order in which lower() consumes them
@@ -35,37 +38,74 @@ concept Expression = requires {
     typename std::remove_cvref_t<E>::expression_device;
 };
 
-/// One leaf that holds a tensor, or a product's value.
-template <Device D> struct Site {
-    const typename D::value_type* value;
-    GradNode<D>* node;
-    Shape shape;
-    bool is_product;
-    bool unit;  // the formula only adds this leaf, so its gradient is the arriving one
-};
-
 /// How a leaf hangs on the root of its formula: by additions alone, smoothly, or so that no gradient reaches it.
 enum class Path : std::uint8_t { unit, smooth, closed };
 
-template <Device D> using Sites = std::vector<Site<D>>;
-template <Device D> using KernelLeaf = kernel::TensorLeaf<typename D::value_type>;
+/// One leaf that holds a tensor of device D or of its full device, or a product's value.
+template <Device D> struct Site {
+    const void* value = nullptr;
+    GradNode<D>* node = nullptr;             // of a leaf of D
+    GradNode<Full<D>>* full_node = nullptr;  // of a leaf of D's full device, where that is another
+    Shape shape;
+    bool is_product = false;
+    bool unit = false;  // the formula only adds this leaf, so its gradient is the arriving one
 
-/// A variable in a formula.
-template <Device D> struct Leaf {
+    bool wants_grad() const { return node != nullptr || full_node != nullptr; }
+};
+
+/// Where a leaf's values and gradient lie, as its kernel form needs to know it.
+struct Place {
+    const void* value = nullptr;
+    void* grad = nullptr;
+    void* sums = nullptr;
+    Strides strides{};
+    bool moves = true;
+    kernel::Arrival arrival = kernel::Arrival::dropped;
+    std::int64_t task_stride = 0;
+};
+
+template <Device D> using Sites = std::vector<Site<D>>;
+
+/// A variable in a formula of device D, stored on D or in full precision.
+template <Device D, Device Stored = D> struct Leaf {
+    static_assert(std::same_as<Stored, D> || std::same_as<Stored, Full<D>>);
     using expression_device = D;
     static constexpr int products = 0;
     static constexpr bool needs_product_value = false;
     static constexpr bool takes_gradient = true;
 
-    Var<D> var;
+    Var<Stored> var;
+
+    operator Var<D>() const {
+        if constexpr (std::same_as<Stored, D>)
+            return var;
+        else
+            return materialize(*this);
+    }
 
     const Shape& shape() const { return var.shape(); }
     void sites(Sites<D>& out, Path path) const {
-        GradNode<D>* node = path == Path::closed ? nullptr : var.node().get();
-        out.push_back({var.value().data(), node, shape(), false, path == Path::unit});
+        Site<D> site{.value = var.value().data(), .shape = shape(), .unit = path == Path::unit};
+        if constexpr (std::same_as<Stored, D>)
+            site.node = path == Path::closed ? nullptr : var.node().get();
+        else
+            site.full_node = path == Path::closed ? nullptr : var.node().get();
+        out.push_back(site);
     }
     void edges(Edges& out) const { out.push_back(var.node()); }
-    auto lower(const KernelLeaf<D>*& leaf) const { return *leaf++; }
+    auto lower(const Place*& place) const {
+        using S = typename Stored::value_type;
+        kernel::TensorLeaf<S, typename D::compute_type> leaf;
+        leaf.value = static_cast<const S*>(place->value);
+        leaf.grad = static_cast<S*>(place->grad);
+        leaf.sums = static_cast<typename D::compute_type*>(place->sums);
+        leaf.strides = place->strides;
+        leaf.moves = place->moves;
+        leaf.arrival = place->arrival;
+        leaf.task_stride = place->task_stride;
+        ++place;
+        return leaf;
+    }
     static std::string describe() { return "x"; }
 };
 
@@ -81,8 +121,8 @@ template <Device D> struct Constant {
     Shape shape() const { return {}; }
     void sites(Sites<D>&, Path) const {}
     void edges(Edges&) const {}
-    auto lower(const KernelLeaf<D>*&) const {
-        using T = typename D::value_type;
+    auto lower(const Place*&) const {
+        using T = typename D::compute_type;
         return kernel::ConstantLeaf<T>{static_cast<T>(value)};
     }
     static std::string describe() { return "c"; }
@@ -101,14 +141,14 @@ template <Device D> struct DropoutFactor {
     Shape shape() const { return {}; }
     void sites(Sites<D>&, Path) const {}
     void edges(Edges&) const {}
-    auto lower(const KernelLeaf<D>*&) const {
-        using T = typename D::value_type;
+    auto lower(const Place*&) const {
+        using T = typename D::compute_type;
         return kernel::DropoutLeaf<T>{random, static_cast<T>(probability), static_cast<T>(1 / (1 - probability))};
     }
     static std::string describe() { return "dropout"; }
 };
 
-/// x w^T in a formula: x [..., K] is itself a formula, w [N, K] a variable.
+/// x w^T in a formula: x [..., K] is itself a formula, w [N, K] a parameter.
 template <Device D, Expression X> struct Product {
     using expression_device = D;
     static constexpr int products = 1;
@@ -117,9 +157,9 @@ template <Device D, Expression X> struct Product {
     static_assert(X::products == 0, "a product of a product: give the inner one a Var of its own");
 
     X x;
-    Var<D> w;
+    Var<Full<D>> w;
 
-    Product(X x_, Var<D> w_) : x(std::move(x_)), w(std::move(w_)) {
+    Product(X x_, Var<Full<D>> w_) : x(std::move(x_)), w(std::move(w_)) {
         check(w.rank() == 2 && x.shape().rank() >= 1 && x.shape()[-1] == w.size(1), "linear", "x ", x.shape(),
               " and w ", w.shape(), ": x [..., K] and w [N, K] expected");
     }
@@ -133,12 +173,21 @@ template <Device D, Expression X> struct Product {
         out[-1] = w.size(0);
         return out;
     }
-    void sites(Sites<D>& out, Path path) const { out.push_back({nullptr, nullptr, shape(), true, path == Path::unit}); }
+    void sites(Sites<D>& out, Path path) const {
+        out.push_back({.shape = shape(), .is_product = true, .unit = path == Path::unit});
+    }
     void edges(Edges& out) const {
         x.edges(out);
         out.push_back(w.node());
     }
-    auto lower(const KernelLeaf<D>*& leaf) const { return *leaf++; }
+    auto lower(const Place*& place) const {
+        using S = typename D::value_type;
+        kernel::ProductLeaf<S, typename D::compute_type> leaf;
+        leaf.saved = static_cast<const S*>(place->value);
+        leaf.grad = static_cast<S*>(place->grad);
+        ++place;
+        return leaf;
+    }
     static std::string describe() { return "matmul(" + X::describe() + ", w)"; }
     const Product& product() const { return *this; }
 };
@@ -187,17 +236,17 @@ template <Device D, class Op, Expression... Args> struct Map {
         (std::index_sequence_for<Args...>());
     }
 
-    auto lower(const KernelLeaf<D>*& leaf) const {
-        using T = typename D::value_type;
-        auto a = std::get<0>(args).lower(leaf);
+    auto lower(const Place*& place) const {
+        using T = typename D::compute_type;
+        auto a = std::get<0>(args).lower(place);
         if constexpr (sizeof...(Args) == 1) {
             return kernel::Unary<T, Op, decltype(a)>{op, a};
         } else {
-            auto b = std::get<1>(args).lower(leaf);
+            auto b = std::get<1>(args).lower(place);
             if constexpr (sizeof...(Args) == 2) {
                 return kernel::Binary<T, Op, decltype(a), decltype(b)>{op, a, b};
             } else {
-                auto c = std::get<2>(args).lower(leaf);
+                auto c = std::get<2>(args).lower(place);
                 return kernel::Choice<T, decltype(a), decltype(b), decltype(c)>{a, b, c};
             }
         }
@@ -257,7 +306,22 @@ template <Device D, Term X> auto as_expression(X&& x) {
     else if constexpr (std::is_arithmetic_v<Plain>)
         return Constant<D>{static_cast<double>(x)};
     else
-        return Leaf<D>{Var<D>(std::forward<X>(x))};
+        return Leaf<D, device_of<Plain>>{Var<device_of<Plain>>(std::forward<X>(x))};
+}
+
+/// A variable in full precision as part of a formula of device D: in<D>(image) enters a network of bfloat16.
+template <Device D> auto in(const Var<Full<D>>& x) {
+    return as_expression<D>(x);
+}
+
+/// The value of a formula stored in full precision: sums and losses take it from here.
+template <Operand X> Var<Full<device_of<X>>> full(X&& x) {
+    using D = device_of<X>;
+    if constexpr (std::same_as<D, Full<D>>)
+        return Var<D>(std::forward<X>(x));
+    else
+        return materialize<decltype(as_expression<D>(std::forward<X>(x))), Full<D>>(
+            as_expression<D>(std::forward<X>(x)));
 }
 
 /// Runs a formula, or passes a variable on.
@@ -267,10 +331,25 @@ template <Operand X> Var<device_of<X>> as_var(X&& x) {
 
 namespace detail {
 
-template <class... Terms> struct CommonDevice;
-template <Operand First, class... Rest> struct CommonDevice<First, Rest...> { using type = device_of<First>; };
-template <class First, class... Rest>
-requires(!Operand<First>) struct CommonDevice<First, Rest...> : CommonDevice<Rest...> {
+/// The device of a formula of two operands: either may be stored in the other's full precision.
+template <class A, class B> struct Meeting {
+    static_assert(std::same_as<A, B> || std::same_as<A, Full<B>> || std::same_as<B, Full<A>>,
+                  "operands on different devices");
+    using type = std::conditional_t<std::same_as<B, Full<A>>, A, B>;
+};
+
+template <class... Terms> struct CommonDevice { using type = void; };
+template <class First, class... Rest> struct CommonDevice<First, Rest...> {
+    using rest = typename CommonDevice<Rest...>::type;
+    static auto choose() {
+        if constexpr (!Operand<First>)
+            return std::type_identity<rest>{};
+        else if constexpr (std::is_void_v<rest>)
+            return std::type_identity<device_of<First>>{};
+        else
+            return std::type_identity<typename Meeting<device_of<First>, rest>::type>{};
+    }
+    using type = typename decltype(choose())::type;
 };
 
 }  // namespace detail

@@ -26,98 +26,103 @@ template <Expression E> bool wants_grad(const E& expression) {
     return std::ranges::any_of(edges, [](const auto& node) { return node != nullptr; });
 }
 
-/// A formula laid out over a grid, ready to run forward or backward.
-template <Device D, Expression E> class Plan {
-public:
-    using T = typename D::value_type;
+template <Device D> Tensor<D> as_constant(const Leaf<D>& x);
+template <Expression X> auto as_constant(const X& x);
 
+/// A formula laid out over a grid, ready to run forward or backward. Out stores its value and the arriving gradient.
+template <Device D, Expression E, Device Out = D> class Plan {
+public:
     /// With keep_rows the grid's rows are those of the last axis, as matrix products need them.
     Plan(const E& expression, bool keep_rows) : expression_(expression) {
         expression.sites(sites_, Path::unit);
         std::vector<Strides> strides;
         for (const Site<D>& site : sites_) strides.push_back(broadcast_strides(site.shape, expression.shape()));
         grid_ = make_grid(expression.shape(), strides, keep_rows);
-        for (std::size_t i = 0; i < sites_.size(); ++i) {
-            KernelLeaf<D> leaf;
-            leaf.value = sites_[i].value;
-            leaf.strides = strides[i];
-            leaf.moves = strides[i][static_cast<std::size_t>(grid_.outer)] != 0;
-            leaves_.push_back(leaf);
-        }
+        for (std::size_t i = 0; i < sites_.size(); ++i)
+            places_.push_back({.value = sites_[i].value,
+                               .strides = strides[i],
+                               .moves = strides[i][static_cast<std::size_t>(grid_.outer)] != 0});
     }
 
     const Grid& grid() const { return grid_; }
 
     auto formula() const {
-        const KernelLeaf<D>* leaf = leaves_.data();
-        return expression_.lower(leaf);
+        const Place* place = places_.data();
+        return expression_.lower(place);
     }
 
-    void set_product_value(const T* value) {
+    void set_product_value(const void* value) {
         for (std::size_t i = 0; i < sites_.size(); ++i)
-            if (sites_[i].is_product) leaves_[i].value = value;
+            if (sites_[i].is_product) places_[i].value = value;
     }
 
     /// Pushes dy to every leaf that wants a gradient. The gradient of the product's value goes to *dz when dz is given.
-    void push(const Tensor<D>& dy, Tensor<D>* dz = nullptr) {
+    void push(const Tensor<Out>& dy, Tensor<D>* dz = nullptr) {
         struct Sum {
             const Site<D>* site;
-            Tensor<D> parts;  // one sum a task
+            Tensor<Full<D>> parts;  // one sum a task
         };
         std::vector<Sum> sums;
-        const std::int64_t parts = backend::gradient_parts(D{}, grid_);
+        const std::int64_t parts = backend::gradient_parts(Out{}, grid_);
         bool runs = false;
         for (std::size_t i = 0; i < sites_.size(); ++i) {
             const Site<D>& site = sites_[i];
-            KernelLeaf<D>& leaf = leaves_[i];
-            if (site.is_product ? dz == nullptr : site.node == nullptr) continue;
-            const bool repeated = site.shape.count() != grid_.count();
-            if (site.unit && !repeated) continue;
+            Place& place = places_[i];
+            if (site.is_product ? dz == nullptr : !site.wants_grad()) continue;
+            const bool repeated = is_repeated(site);
+            if (hands_on(site)) continue;
             runs = true;
             if (site.is_product) {
                 *dz = Tensor<D>(site.shape);
-                leaf.grad = dz->data();
-                leaf.arrival = kernel::Arrival::assigned;
+                place.grad = dz->data();
             } else if (repeated) {
-                Tensor<D> sum = zeros<D>({parts, site.shape.count()});
-                leaf.grad = sum.data();
-                leaf.arrival = kernel::Arrival::added;
-                leaf.task_stride = site.shape.count();
+                Tensor<Full<D>> sum = zeros<Full<D>>({parts, site.shape.count()});
+                place.sums = sum.data();
+                place.arrival = kernel::Arrival::added;
+                place.task_stride = site.shape.count();
                 sums.push_back({&site, std::move(sum)});
+            } else if (site.node != nullptr) {
+                aim(place, site.node->target(site.shape));
             } else {
-                const GradTarget<D> target = site.node->target(site.shape);
-                leaf.grad = target.data;
-                leaf.arrival = target.adds ? kernel::Arrival::added : kernel::Arrival::assigned;
+                aim(place, site.full_node->target(site.shape));
             }
         }
-        if (runs) backend::map_backward(D{}, grid_, formula(), dy.data());
+        if (runs) backend::map_backward(Out{}, grid_, formula(), dy.data());
         for (const Sum& sum : sums) {
-            Tensor<D> total(sum.site->shape);
-            backend::reduce(D{}, backend::Sum{}, 1, parts, total.count(), sum.parts.data(), total.data());
-            sum.site->node->accumulate(std::move(total));
+            Tensor<Full<D>> total(sum.site->shape);
+            backend::reduce(Full<D>{}, backend::Sum{}, 1, parts, total.count(), sum.parts.data(), total.data());
+            if (sum.site->node != nullptr)
+                sum.site->node->accumulate(as_constant(in<D>(Var<Full<D>>(total))));
+            else
+                sum.site->full_node->accumulate(std::move(total));
         }
-        for (const Site<D>& site : sites_) {  // after the pass, which may assign to the same gradient
-            if (!site.unit || site.shape.count() != grid_.count()) continue;
-            if (site.is_product && dz != nullptr) *dz = dy.reshape(site.shape);
-            if (site.node != nullptr) site.node->accumulate(dy.reshape(site.shape));
+        if constexpr (std::same_as<Out, D>) {
+            for (const Site<D>& site : sites_) {  // after the pass, which may assign to the same gradient
+                if (!hands_on(site)) continue;
+                if (site.is_product && dz != nullptr) *dz = dy.reshape(site.shape);
+                if (site.node != nullptr) site.node->accumulate(dy.reshape(site.shape));
+            }
         }
     }
 
 private:
+    bool is_repeated(const Site<D>& site) const { return site.shape.count() != grid_.count(); }
+
+    /// Whether the arriving gradient, as it is, is this leaf's.
+    bool hands_on(const Site<D>& site) const {
+        return std::same_as<Out, D> && site.unit && !is_repeated(site) && site.full_node == nullptr;
+    }
+
+    template <Device Stored> static void aim(Place& place, const GradTarget<Stored>& target) {
+        place.grad = target.data;
+        place.arrival = target.adds ? kernel::Arrival::added : kernel::Arrival::assigned;
+    }
+
     const E& expression_;
     Sites<D> sites_;
-    std::vector<KernelLeaf<D>> leaves_;
+    std::vector<Place> places_;
     Grid grid_;
 };
-
-/// The rows of a product's left operand: in place for a variable, computed panel by panel for a formula.
-template <Device D> auto left_rows(const Leaf<D>& x) {
-    return backend::StoredRows<typename D::value_type>{x.var.value().data()};
-}
-template <Expression X> auto left_rows(const X& x) {
-    const Plan<typename X::expression_device, X> plan(x, true);
-    return backend::ComputedRows<decltype(plan.formula())>{plan.grid(), plan.formula()};
-}
 
 /// The value of a formula without a record.
 template <Device D> Tensor<D> as_constant(const Leaf<D>& x) {
@@ -131,17 +136,30 @@ template <Expression X> auto as_constant(const X& x) {
     return y;
 }
 
-/// Gradients of z = x w^T: dx = dz w, dw = dz^T x.
+/// The rows of a product's left operand: in place for a variable, computed panel by panel for a formula.
+template <Device D, Device Stored> auto left_rows(const Leaf<D, Stored>& x) {
+    return backend::StoredRows<typename Stored::value_type>{x.var.value().data()};
+}
+template <Expression X> auto left_rows(const X& x) {
+    const Plan<typename X::expression_device, X> plan(x, true);
+    return backend::ComputedRows<decltype(plan.formula())>{plan.grid(), plan.formula()};
+}
+
+/// Gradients of z = x w^T: dx = dz w, dw = dz^T x. Products are done in D's type, dw in full precision.
 template <Device D, class X> void push_product(const Product<D, X>& product, const Tensor<D>& dz) {
     const std::int64_t n = product.w.size(0), k = product.w.size(1), m = dz.count() / std::max<std::int64_t>(n, 1);
     using T = typename D::value_type;
+    using Whole = typename Full<D>::value_type;
+    const backend::Matrix<const T> gradient{dz.data(), n};
     const auto multiply_by_w = [&](T* dx, bool adds) {
-        backend::gemm<T>(D{}, 1, m, k, n, {dz.data(), n}, {product.w.value().data(), k}, {dx, k}, adds);
+        backend::gemm(D{}, 1, m, k, n, gradient, backend::Matrix<const Whole>{product.w.value().data(), k},
+                      backend::Matrix<T>{dx, k}, adds);
     };
     if (product.w.wants_grad()) {
         const Tensor<D> x = as_constant(product.x);
-        const GradTarget<D> dw = product.w.node()->target(product.w.shape());
-        backend::gemm<T>(D{}, 1, n, k, m, {dz.data(), n, true}, {x.data(), k}, {dw.data, k}, dw.adds);
+        const GradTarget<Full<D>> dw = product.w.node()->target(product.w.shape());
+        backend::gemm(D{}, 1, n, k, m, backend::Matrix<const T>{dz.data(), n, true},
+                      backend::Matrix<const T>{x.data(), k}, backend::Matrix<Whole>{dw.data, k}, dw.adds);
     }
     if constexpr (std::is_same_v<X, Leaf<D>>) {
         if (!product.x.var.wants_grad()) return;
@@ -156,7 +174,7 @@ template <Device D, class X> void push_product(const Product<D, X>& product, con
 }
 
 /// A formula in the graph.
-template <Device D, Expression E> class ExpressionNode final : public GradNode<D> {
+template <Device D, Expression E, Device Out> class ExpressionNode final : public GradNode<Out> {
 public:
     ExpressionNode(E expression, Tensor<D> product_value)
         : expression_(std::move(expression)), product_value_(std::move(product_value)) {
@@ -172,14 +190,14 @@ public:
         const std::optional<E> expression = std::exchange(expression_, std::nullopt);
         const Tensor<D> z = std::exchange(product_value_, {});
         const Edges edges = std::exchange(this->inputs, {});  // kept alive while the gradients are written
-        Tensor<D> dy = std::exchange(this->grad, {});
+        Tensor<Out> dy = std::exchange(this->grad, {});
         if (!dy.defined()) return;
-        Plan<D, E> plan(*expression, E::products == 1);
+        Plan<D, E, Out> plan(*expression, E::products == 1);
         if constexpr (E::products == 1) {
             const auto& product = expression->product();
             const bool wanted = product.w.wants_grad() || wants_grad(product.x);
             Tensor<D> dz;
-            plan.set_product_value(z.defined() ? z.data() : dy.data());  // unread where no slope needs it
+            plan.set_product_value(z.defined() ? static_cast<const void*>(z.data()) : dy.data());  // else unread
             plan.push(dy, wanted ? &dz : nullptr);
             dy = {};
             if (wanted) push_product(product, dz);
@@ -195,36 +213,32 @@ private:
 
 }  // namespace detail
 
-/// The value of a formula, computed in one pass, and its node when one of its leaves wants a gradient.
-template <Expression E> Var<typename E::expression_device> materialize(E expression) {
+/// The value of a formula, computed in one pass and stored on Out, and its node when one of its leaves wants a gradient.
+template <class E, class Out> Var<Out> materialize(E expression) {
     using D = typename E::expression_device;
     const bool records = NoGrad::recording() && detail::wants_grad(expression);
-    Tensor<D> y(expression.shape());
+    Tensor<Out> y(expression.shape());
     Tensor<D> z;
     {
-        detail::Plan<D, E> plan(expression, E::products == 1);
+        const detail::Plan<D, E, Out> plan(expression, E::products == 1);
         if constexpr (E::products == 1) {
+            static_assert(std::same_as<D, Out>, "a product's value in full precision: give the product a Var first");
             const auto& product = expression.product();
+            check(product.shape() == expression.shape(), "linear", "a product of shape ", product.shape(),
+                  " in a formula of shape ", expression.shape(), ": a product is not repeated; give it a Var first");
             const std::int64_t n = product.w.size(0), k = product.w.size(1);
             if (records && E::needs_product_value) z = Tensor<D>(y.shape());
-            auto* value = z.defined() ? z.data() : y.data();
-            plan.set_product_value(value);
-            const auto after = [&] {
-                if constexpr (std::is_same_v<E, std::remove_cvref_t<decltype(product)>>)
-                    return backend::NothingAfter{};
-                else
-                    return backend::MapAfter<typename D::value_type, decltype(plan.formula())>{
-                        plan.grid(), plan.formula(), y.data()};
-            }();
+            const backend::MapAfter<typename D::value_type, decltype(plan.formula())> after{plan.grid(), plan.formula(),
+                                                                                            y.data()};
             backend::product(D{}, y.count() / std::max<std::int64_t>(n, 1), n, k, detail::left_rows(product.x),
-                             product.w.value().data(), value, after);
+                             product.w.value().data(), z.defined() ? z.data() : nullptr, after);
         } else {
-            backend::map(D{}, plan.grid(), plan.formula(), y.data());
+            backend::map(Out{}, plan.grid(), plan.formula(), y.data());
         }
     }
     if (!records) return y;
-    auto node = std::make_shared<detail::ExpressionNode<D, E>>(std::move(expression), std::move(z));
-    return Var<D>(std::move(y), std::move(node));
+    auto node = std::make_shared<detail::ExpressionNode<D, E, Out>>(std::move(expression), std::move(z));
+    return Var<Out>(std::move(y), std::move(node));
 }
 
 /// Writes a formula's value into an existing tensor of its shape, which may be one of its operands. Nothing is

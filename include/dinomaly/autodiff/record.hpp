@@ -18,7 +18,6 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -45,8 +44,8 @@ private:
     std::shared_ptr<GradNode<D>> node_;
 };
 
-/// A recorded op and its place in the graph. With std::dynamic_extent inputs its backward takes a vector of Gradients.
-template <Device D, class Op, std::size_t inputs_count> class OpNode final : public GradNode<D> {
+/// A recorded op of inputs on the given devices, and its place in the graph; its result is on D.
+template <Device D, class Op, Device... Inputs> class OpNode final : public GradNode<D> {
 public:
     explicit OpNode(Op op) : op_(std::move(op)) { this->name = op_->name; }
 
@@ -56,27 +55,26 @@ public:
         const Tensor<D> dy = std::exchange(this->grad, {});
         const Edges edges = std::exchange(this->inputs, {});
         if (!dy.defined()) return;  // what came after did not depend on it smoothly
-        if constexpr (inputs_count == std::dynamic_extent)
+        if constexpr (sizeof...(Inputs) == 0)  // any number of them
             op.backward(dy, std::vector<Gradient<D>>(edges.begin(), edges.end()));
         else
-            run(op, dy, edges, std::make_index_sequence<inputs_count>());
+            [&]<std::size_t... i>(std::index_sequence<i...>) {
+                op.backward(dy, Gradient<Inputs>(edges[i])...);
+            }
+        (std::index_sequence_for<Inputs...>());
     }
 
 private:
-    template <std::size_t... i>
-    static void run(const Op& op, const Tensor<D>& dy, const Edges& edges, std::index_sequence<i...>) {
-        op.backward(dy, Gradient<D>(edges[i])...);
-    }
-
     std::optional<Op> op_;
 };
 
 /// y = op.forward(inputs...), recorded when some input wants a gradient.
-template <class Op, Device D, class... More> Var<D> record(Op op, const Var<D>& first, const More&... more) {
-    Tensor<D> y = op.forward(first.value(), more.value()...);
-    if (!NoGrad::recording() || !(first.wants_grad() || ... || more.wants_grad())) return y;
-    auto node = std::make_shared<OpNode<D, Op, 1 + sizeof...(more)>>(std::move(op));
-    node->connect({first.node(), more.node()...});
+template <class Op, Device... Inputs> auto record(Op op, const Var<Inputs>&... inputs) {
+    auto y = op.forward(inputs.value()...);
+    using D = typename decltype(y)::device;
+    if (!NoGrad::recording() || !(inputs.wants_grad() || ...)) return Var<D>(std::move(y));
+    auto node = std::make_shared<OpNode<D, Op, Inputs...>>(std::move(op));
+    node->connect({inputs.node()...});
     return Var<D>(std::move(y), std::move(node));
 }
 
@@ -90,7 +88,7 @@ template <class Op, Device D> Var<D> record(Op op, const std::vector<Var<D>>& in
     }
     Tensor<D> y = op.forward(values);
     if (!NoGrad::recording() || std::ranges::none_of(inputs, &Var<D>::wants_grad)) return y;
-    auto node = std::make_shared<OpNode<D, Op, std::dynamic_extent>>(std::move(op));
+    auto node = std::make_shared<OpNode<D, Op>>(std::move(op));
     node->connect(std::move(edges));
     return Var<D>(std::move(y), std::move(node));
 }

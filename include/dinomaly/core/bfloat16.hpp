@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// bfloat16: the upper half of a float, rounded to nearest even. Storage only; arithmetic is done in float.
+// bfloat16: the upper half of a float, rounded to nearest even. Storage only: it is widened to float where it is loaded
+// and rounded where it is stored (core/packet.hpp), and arithmetic is done in float.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "dinomaly/core/macros.hpp"
+#include "dinomaly/core/native.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
@@ -22,5 +25,91 @@ struct bfloat16 {
     }
     DINOMALY_HD operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };
+
+namespace native {
+
+#ifdef __CUDACC__
+
+DINOMALY_HD inline float load(const bfloat16* from) {
+    return *from;
+}
+DINOMALY_HD inline void store(bfloat16* to, float x) {
+    *to = bfloat16(x);
+}
+DINOMALY_HD inline float load_first(const bfloat16* from, int n) {
+    return n > 0 ? static_cast<float>(*from) : 0.0F;
+}
+DINOMALY_HD inline void store_first(bfloat16* to, float x, int n) {
+    if (n > 0) *to = bfloat16(x);
+}
+inline bfloat16 halves(const bfloat16* from) {
+    return *from;
+}
+inline bfloat16 halves(const float* from) {
+    return bfloat16(*from);
+}
+inline void store_pairs(bfloat16* to, bfloat16 even, bfloat16 odd) {
+    to[0] = even, to[1] = odd;
+}
+
+#else
+
+typedef std::uint16_t Halves __attribute__((vector_size(bytes / 2)));
+typedef std::uint32_t UnsignedWords __attribute__((vector_size(bytes)));
+
+inline Floats widen(Halves x) {
+    return std::bit_cast<Floats>(__builtin_convertvector(x, UnsignedWords) << 16);
+}
+
+/// Rounded to nearest even. The instruction takes subnormal floats for zero.
+inline Halves narrow(Floats x) {
+#if defined(__AVX512BF16__)
+    return std::bit_cast<Halves>(_mm512_cvtneps_pbh(x));
+#else
+    const UnsignedWords word = std::bit_cast<UnsignedWords>(x);
+    const UnsignedWords rounded = word + 0x7fffU + ((word >> 16) & 1U);
+    const UnsignedWords kept = (word & 0x7fffffffU) > 0x7f800000U ? word | 0x400000U : rounded;
+    return __builtin_convertvector(kept >> 16, Halves);
+#endif
+}
+
+inline Floats load(const bfloat16* from) {
+    Halves x;
+    std::memcpy(&x, from, sizeof x);
+    return widen(x);
+}
+inline void store(bfloat16* to, Floats x) {
+    const Halves rounded = narrow(x);
+    std::memcpy(static_cast<void*>(to), &rounded, sizeof rounded);
+}
+inline Floats load_first(const bfloat16* from, int n) {
+    Halves x{};
+    std::memcpy(&x, from, static_cast<std::size_t>(n) * sizeof(bfloat16));
+    return widen(x);
+}
+inline void store_first(bfloat16* to, Floats x, int n) {
+    const Halves rounded = narrow(x);
+    std::memcpy(static_cast<void*>(to), &rounded, static_cast<std::size_t>(n) * sizeof(bfloat16));
+}
+
+/// A packet of bfloat16 as it lies in memory, or rounded from floats.
+inline Halves halves(const bfloat16* from) {
+    Halves x;
+    std::memcpy(&x, from, sizeof x);
+    return x;
+}
+inline Halves halves(const float* from) {
+    return narrow(load(from));
+}
+/// Two packets lane by lane: even[0], odd[0], even[1], ...
+inline void store_pairs(bfloat16* to, Halves even, Halves odd) {
+    const UnsignedWords pairs =
+        __builtin_convertvector(even, UnsignedWords) | __builtin_convertvector(odd, UnsignedWords) << 16;
+    std::memcpy(static_cast<void*>(to), &pairs, sizeof pairs);
+}
+
+#endif
+
+}  // namespace native
 
 }  // namespace dinomaly::inline DINOMALY_ABI

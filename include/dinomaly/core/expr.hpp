@@ -17,13 +17,13 @@
 
 namespace dinomaly::inline DINOMALY_ABI::kernel {
 
-/// A whole packet of a row, from column `col`.
+/// A whole packet of a row, from column `col`. T is the type of arithmetic; memory may hold bfloat16 instead.
 template <class T> struct Whole {
     using Lanes = Packet<T>;
     std::int64_t col;
 
-    DINOMALY_HD Lanes load(const T* p) const { return Lanes::load(p + col); }
-    DINOMALY_HD void store(T* p, Lanes x) const { x.store(p + col); }
+    template <class S> DINOMALY_HD Lanes load(const S* p) const { return Lanes::load(p + col); }
+    template <class S> DINOMALY_HD void store(S* p, Lanes x) const { x.store(p + col); }
     DINOMALY_HD Lanes keep(Lanes x) const { return x; }
 };
 
@@ -33,50 +33,83 @@ template <class T> struct Part {
     std::int64_t col;
     int count;
 
-    DINOMALY_HD Lanes load(const T* p) const { return Lanes::load(p + col, count); }
-    DINOMALY_HD void store(T* p, Lanes x) const { x.store(p + col, count); }
+    template <class S> DINOMALY_HD Lanes load(const S* p) const { return Lanes::load(p + col, count); }
+    template <class S> DINOMALY_HD void store(S* p, Lanes x) const { x.store(p + col, count); }
     DINOMALY_HD Lanes keep(Lanes x) const { return keep_first(x, count, T(0)); }
 };
 
 /// What a leaf does with the gradient that arrives.
 enum class Arrival : std::uint8_t { dropped, assigned, added };
 
-/// A tensor broadcast over the grid, and the place of its gradient (which has the same strides).
-template <class T> struct TensorLeaf {
+/// A tensor of S broadcast over the grid, and the place of its gradient: `grad` in the tensor's own shape and type, or,
+/// where the tensor is repeated, `sums` of type T that are added to, one set a task.
+template <class S, class T = S> struct TensorLeaf {
     static constexpr bool takes_gradient = true;
     struct Tape {};
 
-    const T* value = nullptr;
-    T* grad = nullptr;
+    const S* value = nullptr;
+    S* grad = nullptr;
+    T* sums = nullptr;
     Strides strides{};
     bool moves = true;  // along the row; otherwise one element serves the whole row
     Arrival arrival = Arrival::dropped;
-    std::int64_t task_stride = 0;  // between the gradient sums of two tasks; 0 when the gradient is written directly
+    std::int64_t task_stride = 0;  // between the sums of two tasks
     std::int64_t offset = 0;
     Packet<T> row_sum = Packet<T>(T(0));
 
-    DINOMALY_HD void begin_task(std::int64_t task) { grad += task * task_stride; }
+    DINOMALY_HD void begin_task(std::int64_t task) { sums += task * task_stride; }
+    DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
     DINOMALY_HD void begin_row(const Row& row, std::int64_t) { offset = row.offset(strides); }
 
     template <class At> DINOMALY_HD Packet<T> forward(Tape&, At at) const {
-        return moves ? at.load(value + offset) : Packet<T>(value[offset]);
+        return moves ? at.load(value + offset) : Packet<T>(static_cast<T>(value[offset]));
     }
 
     template <class At> DINOMALY_HD void backward(Packet<T> g, const Tape&, At at) {
         if (arrival == Arrival::dropped) return;
         if (!moves) {
             row_sum += at.keep(g);
+        } else if (sums != nullptr) {
+            at.store(sums + offset, at.load(sums + offset) + g);
         } else {
-            T* target = grad + offset;
+            S* target = grad + offset;
             at.store(target, arrival == Arrival::added ? at.load(target) + g : g);
         }
     }
 
     DINOMALY_HD void end_row() {
         if (arrival == Arrival::dropped || moves) return;
-        grad[offset] = row_sum.sum() + (arrival == Arrival::added ? grad[offset] : T(0));
+        const T sum = row_sum.sum();
         row_sum = Packet<T>(T(0));
+        if (sums != nullptr)
+            sums[offset] += sum;
+        else
+            grad[offset] = static_cast<S>(sum + (arrival == Arrival::added ? static_cast<T>(grad[offset]) : T(0)));
     }
+};
+
+/// The value of a matrix product, which covers the grid: forward its sums in T as they leave the accumulators, one
+/// panel of rows at a time; backward what was saved of them. Its gradient is assigned to `grad`.
+template <class S, class T> struct ProductLeaf {
+    static constexpr bool takes_gradient = true;
+    struct Tape {};
+
+    const S* saved = nullptr;
+    S* grad = nullptr;
+    const T* panel = nullptr;
+    std::int64_t first_row = 0, offset = 0;
+
+    DINOMALY_HD void begin_task(std::int64_t) {}
+    DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) { panel = sums, first_row = first; }
+    DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { offset = (row.index - first_row) * cols; }
+
+    template <class At> DINOMALY_HD Packet<T> forward(Tape&, At at) const {
+        return panel != nullptr ? at.load(panel + offset) : at.load(saved + offset);
+    }
+    template <class At> DINOMALY_HD void backward(Packet<T> g, const Tape&, At at) {
+        if (grad != nullptr) at.store(grad + offset, g);
+    }
+    DINOMALY_HD void end_row() {}
 };
 
 /// A number in a formula.
@@ -87,6 +120,7 @@ template <class T> struct ConstantLeaf {
     T value;
 
     DINOMALY_HD void begin_task(std::int64_t) {}
+    DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
     DINOMALY_HD void begin_row(const Row&, std::int64_t) {}
     template <class At> DINOMALY_HD Packet<T> forward(Tape&, At) const { return Packet<T>(value); }
     DINOMALY_HD void end_row() {}
@@ -102,6 +136,7 @@ template <class T> struct DropoutLeaf {
     std::int64_t first = 0;  // index of the row's first element
 
     DINOMALY_HD void begin_task(std::int64_t) {}
+    DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { first = row.index * cols; }
     template <class At> DINOMALY_HD Packet<T> forward(Tape&, At at) const {
         const Packet<T> u = random.template uniform_packet<T>(static_cast<std::uint64_t>(first + at.col));
@@ -123,6 +158,7 @@ template <class T, class Op, class A> struct Unary {
     A a;
 
     DINOMALY_HD void begin_task(std::int64_t task) { a.begin_task(task); }
+    DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) { a.begin_panel(sums, first); }
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { a.begin_row(row, cols); }
     DINOMALY_HD void end_row() { a.end_row(); }
 
@@ -150,6 +186,9 @@ template <class T, class Op, class A, class B> struct Binary {
     B b;
 
     DINOMALY_HD void begin_task(std::int64_t task) { a.begin_task(task), b.begin_task(task); }
+    DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) {
+        a.begin_panel(sums, first), b.begin_panel(sums, first);
+    }
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { a.begin_row(row, cols), b.begin_row(row, cols); }
     DINOMALY_HD void end_row() { a.end_row(), b.end_row(); }
 
@@ -180,6 +219,9 @@ template <class T, class C, class A, class B> struct Choice {
     B b;
 
     DINOMALY_HD void begin_task(std::int64_t task) { c.begin_task(task), a.begin_task(task), b.begin_task(task); }
+    DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) {
+        c.begin_panel(sums, first), a.begin_panel(sums, first), b.begin_panel(sums, first);
+    }
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) {
         c.begin_row(row, cols), a.begin_row(row, cols), b.begin_row(row, cols);
     }

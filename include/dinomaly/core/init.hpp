@@ -15,7 +15,8 @@ namespace detail {
 
 template <Device D, class Draw> Tensor<D> drawn(Shape shape, const Draw& draw) {
     std::vector<typename D::value_type> values(static_cast<std::size_t>(shape.count()));
-    for (auto& value : values) value = static_cast<typename D::value_type>(draw());
+    for (auto& value : values)
+        value = static_cast<typename D::value_type>(static_cast<typename D::compute_type>(draw()));
     return Tensor<D>(shape, values);
 }
 

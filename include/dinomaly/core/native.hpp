@@ -36,6 +36,9 @@ template <class T> struct Lanes {
     static constexpr int width = 1;
 };
 
+using Floats = float;
+using Words = std::int32_t;
+
 template <class T> DINOMALY_HD T broadcast(T scalar) {
     return scalar;
 }
@@ -69,6 +72,9 @@ template <class T> DINOMALY_HD T sqrt(T x) {
 template <class T> DINOMALY_HD T abs(T x) {
     return std::abs(x);
 }
+template <class T> DINOMALY_HD T fma(T a, T b, T c) {
+    return a * b + c;
+}
 
 #else
 
@@ -88,6 +94,7 @@ template <class T> struct Lanes {
 
 using Floats = Lanes<float>::Vector;
 using Doubles = Lanes<double>::Vector;
+using Words = Lanes<float>::Mask;  // as many 32-bit integers as Floats has floats
 
 /// All lanes the same; `scalar - 0` keeps every value, the sign of zero too, and compiles to a broadcast.
 template <class T> typename Lanes<T>::Vector broadcast(T scalar) {
@@ -120,26 +127,27 @@ template <class T> typename Lanes<T>::Mask first_mask(int n) {
     return mask;
 }
 
-// Minimum and maximum return the second operand when either is NaN, as the instructions do.
+// Minimum and maximum return the second operand when either is NaN, as the instructions do. With AVX-512 their forms
+// with a mask, here of ones, spare g++ 12 a false alarm: the plain forms begin with an undefined register.
 #if defined(__AVX512F__)
 
 inline Floats min(Floats a, Floats b) {
-    return _mm512_min_ps(a, b);
+    return _mm512_maskz_min_ps(0xffff, a, b);
 }
 inline Doubles min(Doubles a, Doubles b) {
-    return _mm512_min_pd(a, b);
+    return _mm512_maskz_min_pd(0xff, a, b);
 }
 inline Floats max(Floats a, Floats b) {
-    return _mm512_max_ps(a, b);
+    return _mm512_maskz_max_ps(0xffff, a, b);
 }
 inline Doubles max(Doubles a, Doubles b) {
-    return _mm512_max_pd(a, b);
+    return _mm512_maskz_max_pd(0xff, a, b);
 }
 inline Floats sqrt(Floats x) {
-    return _mm512_sqrt_ps(x);
+    return _mm512_maskz_sqrt_ps(0xffff, x);
 }
 inline Doubles sqrt(Doubles x) {
-    return _mm512_sqrt_pd(x);
+    return _mm512_maskz_sqrt_pd(0xff, x);
 }
 inline void stream(float* to, Floats x) {
     _mm512_stream_ps(to, x);

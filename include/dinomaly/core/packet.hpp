@@ -2,11 +2,13 @@
 // Packet<T>: as many elements of T (float, double) as one instruction handles, used like one T.
 //
 // A formula written as a template over T runs on a packet, on a scalar, and on a CUDA thread, where a packet is one
-// scalar. Comparisons give a Mask for math::select. Functions of packets are in core/math.hpp.
+// scalar. Comparisons give a Mask for math::select. Functions of packets are in core/math.hpp. A Packet<float> also
+// loads from and stores to bfloat16.
 #pragma once
 
 #include <concepts>
 
+#include "dinomaly/core/bfloat16.hpp"
 #include "dinomaly/core/macros.hpp"
 #include "dinomaly/core/native.hpp"
 
@@ -47,9 +49,19 @@ template <std::floating_point T> struct Packet {
     DINOMALY_HD static Packet load(const T* from) { return from_lanes(native::load(from)); }
     /// The first n (0 to width) elements, zero in the other lanes; reads no further.
     DINOMALY_HD static Packet load(const T* from, int n) { return from_lanes(native::load_first(from, n)); }
+    DINOMALY_HD static Packet load(const bfloat16* from) requires std::same_as<T, float> {
+        return from_lanes(native::load(from));
+    }
+    DINOMALY_HD static Packet load(const bfloat16* from, int n) requires std::same_as<T, float> {
+        return from_lanes(native::load_first(from, n));
+    }
     DINOMALY_HD void store(T* to) const { native::store(to, lanes); }
     /// Writes the first n (0 to width) lanes only.
     DINOMALY_HD void store(T* to, int n) const { native::store_first(to, lanes, n); }
+    DINOMALY_HD void store(bfloat16* to) const requires std::same_as<T, float> { native::store(to, lanes); }
+    DINOMALY_HD void store(bfloat16* to, int n) const requires std::same_as<T, float> {
+        native::store_first(to, lanes, n);
+    }
     /// Past the caches, for results too large to be read back soon; `to` is aligned to sizeof(Packet).
     DINOMALY_HD void stream(T* to) const { native::stream(to, lanes); }
 

@@ -44,7 +44,7 @@ inline Words doubled(std::uint64_t first, std::uint64_t second) {
 /// The low and the high word of a[i] b[i] for even i.
 inline Words multiply(Words a, Words b) {
 #if defined(__AVX512F__)
-    return std::bit_cast<Words>(_mm512_mul_epu32(std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
+    return std::bit_cast<Words>(_mm512_maskz_mul_epu32(0xff, std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
 #elif defined(__AVX2__)
     return std::bit_cast<Words>(_mm256_mul_epu32(std::bit_cast<__m256i>(a), std::bit_cast<__m256i>(b)));
 #elif defined(__SSE2__) && !defined(__AVX__)

@@ -18,6 +18,7 @@ namespace dinomaly::inline DINOMALY_ABI {
 
 template <Device D> class Tensor {
 public:
+    using device = D;
     using value_type = typename D::value_type;
 
     /// No elements at all; defined() is false.
@@ -100,8 +101,8 @@ template <Device D> Tensor<D> zeros(Shape shape) {
 
 /// All elements equal to value.
 template <Device D> Tensor<D> full(Shape shape, double value) {
-    using T = typename D::value_type;
-    return Tensor<D>(shape, std::vector<T>(static_cast<std::size_t>(shape.count()), static_cast<T>(value)));
+    const auto stored = static_cast<typename D::value_type>(static_cast<typename D::compute_type>(value));
+    return Tensor<D>(shape, std::vector(static_cast<std::size_t>(shape.count()), stored));
 }
 
 /// All elements one.

@@ -48,6 +48,7 @@ struct WeightReport {
 struct ShapesOnly {
     using value_type = float;
     using compute_type = float;
+    using full = ShapesOnly;
 
     static std::shared_ptr<void> allocate(std::size_t) { return std::make_shared<char>(); }
     static void zero(void*, std::size_t) {}
@@ -99,7 +100,7 @@ template <class M>
 void load_weights(M& module, const StateDict& dict, const std::string& prefix = "",
                   const Ignored& ignored = nothing_ignored) {
     check_weights(module, dict, prefix, ignored);
-    nn::for_each_parameter(module, [&]<Device D>(const std::string& name, Param<D>& p) {
+    nn::for_each_parameter(module, [&]<Device D>(const std::string& name, Var<D>& p) {
         using T = typename D::value_type;
         if (!dict.contains(prefix + name)) return;
         const std::vector<T> values = dict.as<T>(prefix + name);
@@ -107,8 +108,9 @@ void load_weights(M& module, const StateDict& dict, const std::string& prefix = 
     });
 }
 
-/// Adds a tensor to a file's contents, as F32 or F64 after its element type.
-template <Device D> void store_tensor(StateDict& dict, const std::string& name, const Tensor<D>& tensor) {
+/// Adds a tensor in full precision to a file's contents, as F32 or F64.
+template <Device D>
+requires std::same_as<D, Full<D>> void store_tensor(StateDict& dict, const std::string& name, const Tensor<D>& tensor) {
     using T = typename D::value_type;
     const std::vector<T> values = tensor.to_vector();
     std::vector<std::byte> bytes(values.size() * sizeof(T));

@@ -18,7 +18,7 @@ namespace detail {
 /// elsewhere.
 template <class M, class Draw> void fill_matrices(M& module, std::uint64_t seed, const Draw& draw) {
     std::uint64_t stream = 0;
-    for_each_parameter(module, [&]<Device D>(const std::string&, Param<D>& p) {
+    for_each_parameter(module, [&]<Device D>(const std::string&, Var<D>& p) {
         using T = typename D::value_type;
         Generator random(seed, stream++);
         if (p.rank() < 2) return;

@@ -11,7 +11,7 @@ template <Device D> struct LayerScale {
     Param<D> gamma;
 
     LayerScale() = default;
-    explicit LayerScale(std::int64_t width) : gamma(ones<D>({width})) {}
+    explicit LayerScale(std::int64_t width) : gamma(ones<Full<D>>({width})) {}
 
     /// x [..., C] -> [..., C], as part of a formula.
     template <Operand X> auto operator()(X&& x) const { return std::forward<X>(x) * gamma; }

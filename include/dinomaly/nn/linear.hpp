@@ -12,7 +12,7 @@ template <Device D> struct Linear {
 
     Linear() = default;
     /// Zeros; see nn/init.hpp.
-    Linear(std::int64_t in, std::int64_t out) : weight(zeros<D>({out, in})), bias(zeros<D>({out})) {}
+    Linear(std::int64_t in, std::int64_t out) : weight(zeros<Full<D>>({out, in})), bias(zeros<Full<D>>({out})) {}
 
     /// x [..., in] -> [..., out], as part of a formula: use it in place.
     template <Operand X> auto operator()(X&& x) const { return linear(std::forward<X>(x), weight, bias); }

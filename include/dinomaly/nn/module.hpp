@@ -15,8 +15,9 @@
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-/// A learned value of a module. Frozen ones are constants: what is computed from them alone records nothing.
-template <Device D> using Param = Var<D>;
+/// A learned value of a module, in full precision. Frozen ones are constants: what is computed from them alone records
+/// nothing.
+template <Device D> using Param = Var<Full<D>>;
 
 }  // namespace dinomaly::inline DINOMALY_ABI
 

@@ -21,12 +21,12 @@ template <Device D> struct PatchEmbed {
     Projection proj;
 
     PatchEmbed() = default;
-    PatchEmbed(std::int64_t width, std::int64_t patch) : proj{zeros<D>({width, 3, patch, patch}), zeros<D>({width})} {}
+    PatchEmbed(std::int64_t width, std::int64_t patch) : proj{zeros<Full<D>>({width, 3, patch, patch}), zeros<Full<D>>({width})} {}
 
     std::int64_t patch() const { return proj.weight.size(-1); }
 
     /// image [B, 3, H, W] -> tokens [B, (H/p) (W/p), C].
-    Var<D> operator()(const Var<D>& image) const { return patch_embed(image, proj.weight, proj.bias); }
+    Var<D> operator()(const Var<Full<D>>& image) const { return patch_embed<D>(image, proj.weight, proj.bias); }
 
     void each(auto&& visit) { visit("proj", proj); }
 };

@@ -40,30 +40,30 @@ template <Device D> struct VisionTransformer {
     /// Zeros, to be filled by io/checkpoint.hpp or nn/init.hpp.
     explicit VisionTransformer(const VitConfig& c)
         : config(c),
-          cls_token(zeros<D>({1, 1, c.width})),
-          pos_embed(zeros<D>({1, 1 + c.grid * c.grid, c.width})),
-          mask_token(zeros<D>({1, c.width})),
+          cls_token(zeros<Full<D>>({1, 1, c.width})),
+          pos_embed(zeros<Full<D>>({1, 1 + c.grid * c.grid, c.width})),
+          mask_token(zeros<Full<D>>({1, c.width})),
           patch_embed(c.width, c.patch),
           norm(c.width, c.eps) {
-        if (c.registers > 0) register_tokens = zeros<D>({1, c.registers, c.width});
+        if (c.registers > 0) register_tokens = zeros<Full<D>>({1, c.registers, c.width});
         for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c.width, c.heads, c.eps);
     }
 
     /// The embedding of a grid of h x w patches, class token first: [1, 1 + h w, C].
-    Var<D> position(std::int64_t h, std::int64_t w) const {
+    Var<Full<D>> position(std::int64_t h, std::int64_t w) const {
         const std::int64_t grid = config.grid, width = config.width;
         if (h == grid && w == grid) return pos_embed;
-        const Var<D> plane = permute(reshape(slice(pos_embed, 1, 1, grid * grid), {grid, grid, width}), {2, 0, 1});
+        const Var<Full<D>> plane = permute(reshape(slice(pos_embed, 1, 1, grid * grid), {grid, grid, width}), {2, 0, 1});
         const auto scale = [&](std::int64_t side) {
             return (static_cast<double>(side) + 0.1) / static_cast<double>(grid);
         };
-        const Var<D> resized = resize_bicubic(plane, h, w, scale(h), scale(w));  // [C, h, w]
-        const Var<D> rows = reshape(permute(resized, {1, 2, 0}), {1, h * w, width});
+        const Var<Full<D>> resized = resize_bicubic(plane, h, w, scale(h), scale(w));  // [C, h, w]
+        const Var<Full<D>> rows = reshape(permute(resized, {1, 2, 0}), {1, h * w, width});
         return concat({slice(pos_embed, 1, 0, 1), rows}, 1);
     }
 
     /// What enters the first block: image [B, 3, H, W] -> [B, 1 + registers + h w, C].
-    Var<D> tokens(const Var<D>& image) const {
+    Var<D> tokens(const Var<Full<D>>& image) const {
         const std::int64_t batch = image.size(0);
         const Var<D> patches = patch_embed(image);  // [B, h w, C]
         const Var<D> every = zeros<D>({batch, 1, 1});
@@ -77,7 +77,7 @@ template <Device D> struct VisionTransformer {
 
     /// Runs blocks 0 .. last on an image and calls visit(i, x) with the output [B, N, C] of each; the final norm is not
     /// applied, as Dinomaly reads the blocks.
-    template <class Visit> void operator()(const Var<D>& image, std::int64_t last, const Visit& visit) const {
+    template <class Visit> void operator()(const Var<Full<D>>& image, std::int64_t last, const Visit& visit) const {
         check(last < static_cast<std::int64_t>(blocks.size()), "encoder", "block ", last, " of ", blocks.size());
         Var<D> x = tokens(image);
         for (std::int64_t i = 0; i <= last; ++i) {

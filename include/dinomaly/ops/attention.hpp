@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // attention: softmax(q k^T / sqrt(d)) v per head; qkv [B, N, 3 H d] -> [B, N, H d], laid out [3, H, d] as DINOv2 does.
 //
-// When no gradient is wanted (the frozen encoder) the backend's fused form runs, which never stores the N x N weights.
-// With a gradient it is composed from single ops, which is also the reference of the fused form's test.
+//   S = q k^T / sqrt(d),  P = softmax(S),  out = P v
+//   dv = P^T dout,  dS = P (dout v^T - sum(dout out)),  dq = dS k / sqrt(d),  dk = dS^T q / sqrt(d)
+//
+// The backend never stores the N x N weights; qkv, the result and a number a row are kept. attention_composed is the
+// same formula from single ops: the reference that the fused form is tested against.
 #pragma once
 
 #include <array>
@@ -23,6 +26,36 @@ inline backend::AttentionSizes attention_sizes(const char* op, const Shape& qkv,
     return {qkv[0], qkv[1], heads, qkv[2] / (3 * heads)};
 }
 
+namespace op {
+
+template <Device D> struct Attention {
+    static constexpr const char* name = "attention";
+    std::int64_t heads;
+    Tensor<D> qkv = {}, out = {};
+    Tensor<Full<D>> lse = {};  // log of the sum of exponentials of each row of scores, [B, H, N]
+
+    Tensor<D> forward(const Tensor<D>& input) {
+        const backend::AttentionSizes sizes = attention_sizes(name, input.shape(), heads);
+        qkv = input;
+        out = Tensor<D>({sizes.batch, sizes.tokens, sizes.width()});
+        lse = Tensor<Full<D>>({sizes.batch, sizes.heads, sizes.tokens});
+        backend::attention_forward(D{}, sizes, qkv.data(), out.data(), lse.data());
+        return out;
+    }
+    void backward(const Tensor<D>& dy, Gradient<D> dx) const {
+        const GradTarget<D> target = dx.target(qkv.shape());
+        backend::attention_backward(D{}, attention_sizes(name, qkv.shape(), heads), qkv.data(), out.data(), lse.data(),
+                                    dy.data(), target.data, target.adds);
+    }
+};
+
+}  // namespace op
+
+/// Softmax attention of qkv [B, N, 3 * heads * head_dim] -> [B, N, heads * head_dim]. Vaswani et al., 2017, eq. 1.
+template <Operand X, Device D = device_of<X>> Var<D> attention(X&& qkv, std::int64_t heads) {
+    return record(op::Attention<D>{heads}, as_var(std::forward<X>(qkv)));
+}
+
 /// q, k and v [B, H, N, d] of qkv [B, N, 3 H d].
 template <Device D> std::array<Var<D>, 3> split_heads(const char* op, const Var<D>& qkv, std::int64_t heads) {
     const backend::AttentionSizes s = attention_sizes(op, qkv.shape(), heads);
@@ -38,22 +71,12 @@ template <Device D> Var<D> join_heads(const Var<D>& x) {
     return reshape(permute(x, {0, 2, 1, 3}), {x.size(0), x.size(2), x.size(1) * x.size(3)});
 }
 
-/// Softmax attention from single ops.
-template <Operand X, Device D = device_of<X>> Var<D> attention_composed(X&& qkv, std::int64_t heads) {
-    const auto [q, k, v] = split_heads("attention", as_var(std::forward<X>(qkv)), heads);  // [B, H, N, d]
+/// Softmax attention from single ops, in full precision.
+template <Operand X, Device D = Full<device_of<X>>> Var<D> attention_composed(X&& qkv, std::int64_t heads) {
+    const auto [q, k, v] = split_heads("attention", full(std::forward<X>(qkv)), heads);  // [B, H, N, d]
     const double scale = 1 / std::sqrt(static_cast<double>(q.size(-1)));
     const Var<D> weights = softmax(matmul(q * scale, transpose(k, -1, -2)));  // [B, H, N, N]
     return join_heads<D>(matmul(weights, v));
-}
-
-/// Softmax attention of qkv [B, N, 3 * heads * head_dim] -> [B, N, heads * head_dim]. Vaswani et al., 2017, eq. 1.
-template <Operand X, Device D = device_of<X>> Var<D> attention(X&& qkv, std::int64_t heads) {
-    const Var<D> input = as_var(std::forward<X>(qkv));
-    if (input.wants_grad() && NoGrad::recording()) return attention_composed(input, heads);
-    const backend::AttentionSizes sizes = attention_sizes("attention", input.shape(), heads);
-    Tensor<D> out({sizes.batch, sizes.tokens, sizes.width()});
-    backend::attention_forward(D{}, sizes, input.value().data(), out.data());
-    return out;
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

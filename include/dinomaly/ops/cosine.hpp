@@ -88,8 +88,8 @@ private:
 }  // namespace op
 
 /// Cosine of the angle between a and b, of equal shape, along one axis, which is dropped.
-template <Operand A, Operand B, Device D = device_of<A>> Var<D> cosine_similarity(A&& a, B&& b, int axis = -1) {
-    Var<D> u = as_var(std::forward<A>(a)), v = as_var(std::forward<B>(b));
+template <Operand A, Operand B, Device D = Full<device_of<A>>> Var<D> cosine_similarity(A&& a, B&& b, int axis = -1) {
+    Var<D> u = full(std::forward<A>(a)), v = full(std::forward<B>(b));
     check(u.rank() > 0 && u.shape() == v.shape(), "cosine_similarity", "a ", u.shape(), " and b ", v.shape(),
           ": equal shapes expected");
     if (u.shape().normalize(axis) != u.rank() - 1) {

@@ -13,16 +13,18 @@ namespace dinomaly::inline DINOMALY_ABI {
 
 namespace kernel {
 
-/// Statistics and result of one row.
-template <class T> struct LayerNormForward {
-    const T *x, *w, *b;
-    T *y, *mean, *rstd;
+/// Statistics and result of one row; S is the type of x and y.
+template <class S, class T> struct LayerNormForward {
+    const S* x;
+    const T *w, *b;
+    S* y;
+    T *mean, *rstd;
     std::int64_t cols;
     double eps;
 
     template <class Lane> DINOMALY_HD void operator()(const Lane& lane, std::int64_t row) const {
-        const T* in = x + row * cols;
-        T* out = y + row * cols;
+        const S* in = x + row * cols;
+        S* out = y + row * cols;
         const T center = lane.sum(cols, [&](auto at) { return at.load(in); }) / T(cols);
         const T variance = lane.sum(cols, [&](auto at) {
             const auto d = at.load(in) - Packet<T>(center);
@@ -39,15 +41,18 @@ template <class T> struct LayerNormForward {
 };
 
 /// dx of one row.
-template <class T> struct LayerNormBackward {
-    const T *x, *w, *dy, *mean, *rstd;
-    T* dx;
+template <class S, class T> struct LayerNormBackward {
+    const S* x;
+    const T* w;
+    const S* dy;
+    const T *mean, *rstd;
+    S* dx;
     bool adds;
     std::int64_t cols;
 
     template <class Lane> DINOMALY_HD void operator()(const Lane& lane, std::int64_t row) const {
-        const T *in = x + row * cols, *grad = dy + row * cols;
-        T* out = dx + row * cols;
+        const S *in = x + row * cols, *grad = dy + row * cols;
+        S* out = dx + row * cols;
         const Packet<T> center(mean[row]), scale(rstd[row]);
         const T mean_g = lane.sum(cols, [&](auto at) { return at.load(grad) * at.load(w); }) / T(cols);
         const T mean_gn = lane.sum(cols, [&](auto at) {
@@ -67,26 +72,30 @@ namespace op {
 
 template <Device D> struct LayerNorm {
     static constexpr const char* name = "layer_norm";
-    double eps;
-    Tensor<D> x = {}, w = {}, b = {}, mean = {}, rstd = {};
+    using S = typename D::value_type;
+    using T = typename D::compute_type;
 
-    Tensor<D> forward(const Tensor<D>& x_, const Tensor<D>& w_, const Tensor<D>& b_) {
+    double eps;
+    Tensor<D> x = {};
+    Tensor<Full<D>> w = {}, b = {}, mean = {}, rstd = {};
+
+    Tensor<D> forward(const Tensor<D>& x_, const Tensor<Full<D>>& w_, const Tensor<Full<D>>& b_) {
         check(x_.rank() >= 1 && w_.shape() == Shape{x_.size(-1)} && b_.shape() == w_.shape(), name, "x ", x_.shape(),
               ", w ", w_.shape(), " and b ", b_.shape(), ": x [..., C], w [C] and b [C] expected");
         x = x_, w = w_, b = b_;
         Shape rows = x.shape();
         rows[-1] = 1;
         Tensor<D> y(x.shape());
-        mean = Tensor<D>(rows), rstd = Tensor<D>(rows);
+        mean = Tensor<Full<D>>(rows), rstd = Tensor<Full<D>>(rows);
         backend::rows(D{}, rows.count(), x.size(-1),
-                      kernel::LayerNormForward<typename D::value_type>{x.data(), w.data(), b.data(), y.data(),
+                      kernel::LayerNormForward<S, T>{x.data(), w.data(), b.data(), y.data(),
                                                                        mean.data(), rstd.data(), x.size(-1), eps});
         return y;
     }
 
-    void backward(const Tensor<D>& dy, Gradient<D> dx, Gradient<D> dw, Gradient<D> db) const {
+    void backward(const Tensor<D>& dy, Gradient<D> dx, Gradient<Full<D>> dw, Gradient<Full<D>> db) const {
         if (dw || db) {  // the affine part is a formula of its own: its backward pass sums over the rows
-            const Var<D> scale(w, dw.node()), shift(b, db.node());
+            const Var<Full<D>> scale(w, dw.node()), shift(b, db.node());
             const auto affine = (x - mean) * rstd * scale + shift;
             detail::Plan<D, std::remove_const_t<decltype(affine)>>(affine, false).push(dy);
         }
@@ -94,7 +103,7 @@ template <Device D> struct LayerNorm {
         const GradTarget<D> target = dx.target(x.shape());
         backend::rows(
             D{}, mean.count(), x.size(-1),
-            kernel::LayerNormBackward<typename D::value_type>{x.data(), w.data(), dy.data(), mean.data(), rstd.data(),
+            kernel::LayerNormBackward<S, T>{x.data(), w.data(), dy.data(), mean.data(), rstd.data(),
                                                               target.data, target.adds, x.size(-1)});
     }
 };
@@ -102,7 +111,7 @@ template <Device D> struct LayerNorm {
 }  // namespace op
 
 /// Normalises over the last axis: x [..., C], w [C], b [C] -> [..., C]. Ba et al., Layer Normalization, 2016.
-template <Operand X, Device D = device_of<X>> Var<D> layer_norm(X&& x, const Var<D>& w, const Var<D>& b, double eps) {
+template <Operand X, Device D = device_of<X>> Var<D> layer_norm(X&& x, const Var<Full<D>>& w, const Var<Full<D>>& b, double eps) {
     return record(op::LayerNorm<D>{eps}, as_var(std::forward<X>(x)), w, b);
 }
 

@@ -11,13 +11,13 @@
 namespace dinomaly::inline DINOMALY_ABI {
 
 /// x w^T without a bias: x [..., K], w [N, K] -> [..., N].
-template <Operand X, Device D = device_of<X>> auto linear(X&& x, const Var<D>& w) {
+template <Operand X, Device D = device_of<X>> auto linear(X&& x, const Var<Full<D>>& w) {
     using Left = decltype(as_expression<D>(std::forward<X>(x)));
     return Product<D, Left>(as_expression<D>(std::forward<X>(x)), w);
 }
 
 /// x w^T + b: x [..., K], w [N, K], b [N] -> [..., N].
-template <Operand X, Device D = device_of<X>> auto linear(X&& x, const Var<D>& w, const Var<D>& b) {
+template <Operand X, Device D = device_of<X>> auto linear(X&& x, const Var<Full<D>>& w, const Var<Full<D>>& b) {
     check(b.rank() == 1 && w.rank() == 2 && b.size(0) == w.size(0), "linear", "w ", w.shape(), " and b ", b.shape(),
           ": w [N, K] and b [N] expected");
     return linear(std::forward<X>(x), w) + b;

@@ -24,13 +24,13 @@ template <Device D> struct LinearAttention {
         const backend::AttentionSizes sizes = attention_sizes(name, input.shape(), heads);
         qkv = input;
         out = Tensor<D>({sizes.batch, sizes.tokens, sizes.width()});
-        backend::linear_attention_forward(D{}, sizes, static_cast<typename D::value_type>(eps), qkv.data(), out.data());
+        backend::linear_attention_forward(D{}, sizes, static_cast<typename D::compute_type>(eps), qkv.data(), out.data());
         return out;
     }
     void backward(const Tensor<D>& dy, Gradient<D> dx) const {
         const GradTarget<D> target = dx.target(qkv.shape());
         backend::linear_attention_backward(D{}, attention_sizes(name, qkv.shape(), heads),
-                                           static_cast<typename D::value_type>(eps), qkv.data(), out.data(), dy.data(),
+                                           static_cast<typename D::compute_type>(eps), qkv.data(), out.data(), dy.data(),
                                            target.data, target.adds);
     }
 };
@@ -43,10 +43,10 @@ template <Operand X, Device D = device_of<X>> Var<D> linear_attention(X&& qkv, s
     return record(op::LinearAttention<D>{heads, eps}, as_var(std::forward<X>(qkv)));
 }
 
-/// The same from single ops.
-template <Operand X, Device D = device_of<X>>
+/// The same from single ops, in full precision.
+template <Operand X, Device D = Full<device_of<X>>>
 Var<D> linear_attention_composed(X&& qkv, std::int64_t heads, double eps = 0) {
-    const auto [q, k, v] = split_heads("linear_attention", as_var(std::forward<X>(qkv)), heads);  // [B, H, N, d]
+    const auto [q, k, v] = split_heads("linear_attention", full(std::forward<X>(qkv)), heads);  // [B, H, N, d]
     const Var<D> p = elu(q) + 1, r = elu(k) + 1;
     const Var<D> state = matmul(transpose(r, -1, -2), v);                             // [B, H, d, d]
     const Var<D> norm = matmul(p, transpose(sum(r, {-2}, Keep::yes), -1, -2)) + eps;  // [B, H, N, 1]

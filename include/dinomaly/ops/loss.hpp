@@ -60,8 +60,8 @@ private:
 }  // namespace op
 
 /// Mean squared error: a and b of one shape -> scalar.
-template <Operand A, Operand B> Var<device_of<A>> mse(A&& a, B&& b) {
-    return record(op::MeanSquaredError<device_of<A>>{}, as_var(std::forward<A>(a)), as_var(std::forward<B>(b)));
+template <Operand A, Operand B, Device D = Full<device_of<A>>> Var<D> mse(A&& a, B&& b) {
+    return record(op::MeanSquaredError<D>{}, full(std::forward<A>(a)), full(std::forward<B>(b)));
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -4,7 +4,7 @@
 //   da = dy b^T    db = a^T dy    each summed over the batch axes along which the operand was repeated
 //
 // Where one b serves all of a (a linear layer without bias) the batch is folded into the rows of one large product.
-// Backward keeps a and b.
+// Backward keeps a and b. Operands are taken in full precision; products with weights are linear (ops/linear.hpp).
 #pragma once
 
 #include <cstdint>
@@ -116,8 +116,8 @@ private:
 }  // namespace op
 
 /// Product of matrices: a [.., M, K], b [.., K, N] -> [.., M, N]; the batch axes before are broadcast.
-template <Operand A, Operand B> Var<device_of<A>> matmul(A&& a, B&& b) {
-    return record(op::Matmul<device_of<A>>{}, as_var(std::forward<A>(a)), as_var(std::forward<B>(b)));
+template <Operand A, Operand B, Device D = Full<device_of<A>>> Var<D> matmul(A&& a, B&& b) {
+    return record(op::Matmul<D>{}, full(std::forward<A>(a)), full(std::forward<B>(b)));
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

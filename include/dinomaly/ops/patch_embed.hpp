@@ -11,16 +11,17 @@
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-/// image [B, 3, H, W], w [C, 3, p, p], b [C] -> [B, (H/p) (W/p), C]; H and W must be multiples of p.
-template <Operand X, Device D = device_of<X>> Var<D> patch_embed(X&& image, const Var<D>& w, const Var<D>& b) {
-    const Var<D> x = as_var(std::forward<X>(image));
+/// image [B, 3, H, W], w [C, 3, p, p], b [C], all in full precision -> [B, (H/p) (W/p), C] on device D, by default theirs;
+/// H and W must be multiples of p.
+template <class D = void, Device F, Device Out = std::conditional_t<std::is_void_v<D>, F, D>>
+Var<Out> patch_embed(const Var<F>& x, const Var<F>& w, const Var<F>& b) {
     check(x.rank() == 4 && w.rank() == 4 && x.size(1) == w.size(1) && w.size(2) == w.size(3), "patch_embed", "image ",
           x.shape(), " and w ", w.shape(), ": image [B, K, H, W] and w [C, K, p, p] expected");
     const std::int64_t p = w.size(2), channels = x.size(1), rows = x.size(2) / p, cols = x.size(3) / p;
     check(rows * p == x.size(2) && cols * p == x.size(3), "patch_embed", "image ", x.shape(),
           ": height and width must be multiples of the patch, ", p);
-    const Var<D> patches = permute(reshape(x, {x.size(0), channels, rows, p, cols, p}), {0, 2, 4, 1, 3, 5});
-    return linear(reshape(patches, {x.size(0), rows * cols, channels * p * p}),
+    const Var<F> patches = permute(reshape(x, {x.size(0), channels, rows, p, cols, p}), {0, 2, 4, 1, 3, 5});
+    return linear(in<Out>(reshape(patches, {x.size(0), rows * cols, channels * p * p})),
                   reshape(w, {w.size(0), channels * p * p}), b);
 }
 

@@ -9,9 +9,9 @@
 namespace dinomaly::inline DINOMALY_ABI {
 
 /// The k-th largest of all elements of x, 1 <= k <= count, as a scalar. NaN counts as largest.
-template <Operand X, Device D = device_of<X>> Tensor<D> kth_largest(X&& x, std::int64_t k) {
+template <Operand X, Device D = Full<device_of<X>>> Tensor<D> kth_largest(X&& x, std::int64_t k) {
     const NoGrad no_grad;
-    const Tensor<D> values = as_var(std::forward<X>(x)).value();
+    const Tensor<D> values = full(std::forward<X>(x)).value();
     check(k >= 1 && k <= values.count(), "kth_largest", "k ", k, " for ", values.count(), " elements of ",
           values.shape(), ": 1 .. ", values.count(), " expected");
     Tensor<D> threshold(Shape{});

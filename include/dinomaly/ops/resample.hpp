@@ -74,9 +74,9 @@ Var<D> apply_separable(const Var<D>& x, const std::vector<double>& rows, const s
 
 /// Bilinear resize of x [..., H, W] to [..., height, width]. With align_corners the corner elements coincide; without,
 /// elements are areas (PyTorch's interpolate with the same flag).
-template <Operand X, Device D = device_of<X>>
+template <Operand X, Device D = Full<device_of<X>>>
 Var<D> resize_bilinear(X&& input, std::int64_t height, std::int64_t width, bool align_corners) {
-    const Var<D> x = as_var(std::forward<X>(input));
+    const Var<D> x = full(std::forward<X>(input));
     check(x.rank() >= 2 && height > 0 && width > 0, "resize_bilinear", "x ", x.shape(), " to ", height, " x ", width,
           ": x [..., H, W] and sizes above 0 expected");
     const auto matrix = [&](std::int64_t from, std::int64_t to) {
@@ -89,9 +89,9 @@ Var<D> resize_bilinear(X&& input, std::int64_t height, std::int64_t width, bool 
 
 /// Bicubic resize (a = -0.75) of x [..., H, W] to [..., height, width] where one source element covers scale_y x
 /// scale_x target elements, which need not be height/H: DINOv2 passes (height + 0.1)/H for its position embedding.
-template <Operand X, Device D = device_of<X>>
+template <Operand X, Device D = Full<device_of<X>>>
 Var<D> resize_bicubic(X&& input, std::int64_t height, std::int64_t width, double scale_y, double scale_x) {
-    const Var<D> x = as_var(std::forward<X>(input));
+    const Var<D> x = full(std::forward<X>(input));
     check(x.rank() >= 2 && height > 0 && width > 0, "resize_bicubic", "x ", x.shape(), " to ", height, " x ", width,
           ": x [..., H, W] and sizes above 0 expected");
     const auto matrix = [&](std::int64_t from, std::int64_t to, double scale) {

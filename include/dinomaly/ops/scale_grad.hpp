@@ -10,7 +10,7 @@ namespace op {
 
 template <Device D> struct ScaleGrad {
     static constexpr const char* name = "scale_grad";
-    Tensor<D> factor;
+    Tensor<Full<D>> factor;
 
     Tensor<D> forward(const Tensor<D>& x) {
         check(broadcast(name, factor.shape(), x.shape()) == x.shape(), name, "factor ", factor.shape(),
@@ -23,7 +23,7 @@ template <Device D> struct ScaleGrad {
 }  // namespace op
 
 /// x itself; the gradient that passes back is multiplied by factor, which is broadcast to x.
-template <Operand X, Device D = device_of<X>> Var<D> scale_grad(X&& x, const Tensor<D>& factor) {
+template <Operand X, Device D = device_of<X>> Var<D> scale_grad(X&& x, const Tensor<Full<D>>& factor) {
     return record(op::ScaleGrad<D>{factor}, as_var(std::forward<X>(x)));
 }
 

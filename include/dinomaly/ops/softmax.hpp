@@ -4,7 +4,7 @@
 //   softmax       y = e^(x - max x) / sum e^(x - max x)       dx = y (dy - sum dy y)
 //   log_softmax   y = x - max x - log sum e^(x - max x)       dx = dy - e^y sum dy
 //
-// Shapes [.., C] -> [.., C]; both keep y. cross_entropy is the mean over rows of -log_softmax at each row's label.
+// Shapes [.., C] -> [.., C], in full precision; both keep y. cross_entropy is the mean over rows of -log_softmax at each row's label.
 #pragma once
 
 #include <cstdint>
@@ -113,21 +113,21 @@ private:
 }  // namespace op
 
 /// e^x over its sum along the last axis: x [.., C] -> [.., C].
-template <Operand X, Device D = device_of<X>> Var<D> softmax(X&& x) {
+template <Operand X, Device D = Full<device_of<X>>> Var<D> softmax(X&& x) {
     return record(op::OfRows<D, kernel::SoftmaxForward, kernel::SoftmaxBackward>{"softmax"},
-                  as_var(std::forward<X>(x)));
+                  full(std::forward<X>(x)));
 }
 
 /// The logarithm of softmax, exact where softmax would vanish: x [.., C] -> [.., C].
-template <Operand X, Device D = device_of<X>> Var<D> log_softmax(X&& x) {
+template <Operand X, Device D = Full<device_of<X>>> Var<D> log_softmax(X&& x) {
     return record(op::OfRows<D, kernel::LogSoftmaxForward, kernel::LogSoftmaxBackward>{"log_softmax"},
-                  as_var(std::forward<X>(x)));
+                  full(std::forward<X>(x)));
 }
 
 /// Mean over rows of -log softmax(logits)[row, labels[row]]: logits [N, C], N labels of 0 .. C-1 -> scalar.
-template <Operand X, Device D = device_of<X>>
+template <Operand X, Device D = Full<device_of<X>>>
 Var<D> cross_entropy(X&& logits, const std::vector<std::int64_t>& labels) {
-    const Var<D> x = as_var(std::forward<X>(logits));
+    const Var<D> x = full(std::forward<X>(logits));
     const auto rows = static_cast<std::int64_t>(labels.size());
     check(x.rank() == 2 && x.size(0) == rows && rows > 0, "cross_entropy", "logits ", x.shape(), " and ", rows,
           " labels: logits [N, C] and N labels expected");

@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "dinomaly/core/bfloat16.hpp"
 #include "dinomaly/core/concepts.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
@@ -78,10 +79,11 @@ private:
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-/// The host processor with elements of type T (float or double).
+/// The host processor with elements of type T: float, double or bfloat16.
 template <class T> struct Cpu {
     using value_type = T;
     using compute_type = std::conditional_t<std::is_same_v<T, double>, double, float>;
+    using full = Cpu<compute_type>;
 
     static std::shared_ptr<void> allocate(std::size_t bytes) { return backend::BlockCache::allocate(bytes); }
     static void zero(void* target, std::size_t bytes) { std::memset(target, 0, bytes); }

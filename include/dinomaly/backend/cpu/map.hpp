@@ -46,24 +46,23 @@ inline constexpr std::int64_t map_tasks = 64;       // enough to balance, few en
 inline constexpr std::int64_t gradient_tasks = 16;  // each holds its own sums for broadcast leaves
 inline constexpr std::int64_t streaming_bytes = std::int64_t{48} << 20;
 
-/// y[r, c] = formula for the given rows and columns; y points at the first of these rows, of grid.cols columns.
-template <class T, class Formula>
-void map_block(const Grid& grid, Formula formula, T* y, std::int64_t row, std::int64_t last_row, std::int64_t first_col,
-               std::int64_t last_col, bool streams = false) {
+/// y[r, c] = formula for the given rows and columns; y points at the first of these rows, each of `stride` elements. T is
+/// the type of arithmetic, S that of the result.
+template <class T, class S, class Formula>
+void map_block(const Grid& grid, Formula formula, S* y, std::int64_t stride, std::int64_t row, std::int64_t last_row,
+               std::int64_t first_col, std::int64_t last_col, bool streams = false) {
     constexpr int width = Packet<T>::width;
-    for (T* out = y; row < last_row; ++row, out += grid.cols) {
+    for (S* out = y; row < last_row; ++row, out += stride) {
         formula.begin_row(Row::of(grid, row), grid.cols);
         std::int64_t col = first_col;
-        if (streams) {
-            for (; col + width <= last_col; col += width) {
+        if constexpr (std::is_same_v<S, T>)
+            for (; streams && col + width <= last_col; col += width) {
                 typename Formula::Tape tape;
                 formula.forward(tape, kernel::Whole<T>{col}).stream(out + col);
             }
-        } else {
-            for (; col + width <= last_col; col += width) {
-                typename Formula::Tape tape;
-                formula.forward(tape, kernel::Whole<T>{col}).store(out + col);
-            }
+        for (; col + width <= last_col; col += width) {
+            typename Formula::Tape tape;
+            formula.forward(tape, kernel::Whole<T>{col}).store(out + col);
         }
         if (col < last_col) {
             typename Formula::Tape tape;
@@ -75,19 +74,21 @@ void map_block(const Grid& grid, Formula formula, T* y, std::int64_t row, std::i
 }
 
 /// y = formula over the whole grid. y may be an operand that is walked element by element.
-template <class T, class Formula> void map(Cpu<T>, const Grid& grid, const Formula& formula, T* y) {
+template <class S, class Formula> void map(Cpu<S>, const Grid& grid, const Formula& formula, S* y) {
+    using T = typename Cpu<S>::compute_type;
     if (grid.count() == 0) return;
-    const bool streams = grid.count() * static_cast<std::int64_t>(sizeof(T)) >= streaming_bytes &&
+    const bool streams = std::is_same_v<S, T> && grid.count() * static_cast<std::int64_t>(sizeof(S)) >= streaming_bytes &&
                          (grid.rows == 1 || grid.cols % Packet<T>::width == 0) &&
                          reinterpret_cast<std::uintptr_t>(y) % sizeof(Packet<T>) == 0;
     Partition::of(grid, map_tasks).each(grid, [&](std::int64_t, auto row, auto last_row, auto col, auto last_col) {
-        map_block(grid, formula, y + row * grid.cols, row, last_row, col, last_col, streams);
+        map_block<T>(grid, formula, y + row * grid.cols, grid.cols, row, last_row, col, last_col, streams);
     });
 }
 
 /// Pushes dy [rows, cols] back through the formula; its leaves say where their gradients go. The number of tasks, for
 /// which leaves that sum must have room, is gradient_parts(grid).
-template <class T, class Formula> void map_backward(Cpu<T>, const Grid& grid, const Formula& formula, const T* dy) {
+template <class S, class Formula> void map_backward(Cpu<S>, const Grid& grid, const Formula& formula, const S* dy) {
+    using T = typename Cpu<S>::compute_type;
     if (grid.count() == 0) return;
     constexpr int width = Packet<T>::width;
     Partition::of(grid, gradient_tasks)
@@ -96,7 +97,7 @@ template <class T, class Formula> void map_backward(Cpu<T>, const Grid& grid, co
             mine.begin_task(task);
             for (; row < last_row; ++row) {
                 mine.begin_row(Row::of(grid, row), grid.cols);
-                const T* g = dy + row * grid.cols;
+                const S* g = dy + row * grid.cols;
                 std::int64_t col = first_col;
                 for (; col + width <= last_col; col += width) {
                     typename Formula::Tape tape;
@@ -116,7 +117,7 @@ template <class T, class Formula> void map_backward(Cpu<T>, const Grid& grid, co
 }
 
 /// Tasks that map_backward cuts a grid into.
-template <class T> std::int64_t gradient_parts(Cpu<T>, const Grid& grid) {
+template <class S> std::int64_t gradient_parts(Cpu<S>, const Grid& grid) {
     return Partition::of(grid, gradient_tasks).tasks();
 }
 

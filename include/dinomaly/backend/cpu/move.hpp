@@ -31,7 +31,8 @@ void move(Cpu<T>, const Shape& sizes, T* target, const Strides& target_strides, 
                             if (!adds && to_step == 1 && from_step == 1)
                                 std::memcpy(to, from, static_cast<std::size_t>(grid.cols) * sizeof(T));
                             else if (adds)
-                                for (std::int64_t c = 0; c < grid.cols; ++c) to[c * to_step] += from[c * from_step];
+                                for (std::int64_t c = 0; c < grid.cols; ++c)
+                                    to[c * to_step] = static_cast<T>(to[c * to_step] + from[c * from_step]);
                             else
                                 for (std::int64_t c = 0; c < grid.cols; ++c) to[c * to_step] = from[c * from_step];
                         }
@@ -39,13 +40,13 @@ void move(Cpu<T>, const Shape& sizes, T* target, const Strides& target_strides, 
 }
 
 /// y = a + b for `count` elements; y may be a or b.
-template <class T> void add(Cpu<T>, std::int64_t count, const T* a, const T* b, T* y) {
-    constexpr int width = Packet<T>::width;
+template <class S> void add(Cpu<S>, std::int64_t count, const S* a, const S* b, S* y) {
+    using Lanes = Packet<typename Cpu<S>::compute_type>;
     parallel_ranges(count, 32768, [&](std::int64_t i, std::int64_t last) {
-        for (; i + width <= last; i += width) (Packet<T>::load(a + i) + Packet<T>::load(b + i)).store(y + i);
+        for (; i + Lanes::width <= last; i += Lanes::width) (Lanes::load(a + i) + Lanes::load(b + i)).store(y + i);
         if (i < last) {
             const int rest = static_cast<int>(last - i);
-            (Packet<T>::load(a + i, rest) + Packet<T>::load(b + i, rest)).store(y + i, rest);
+            (Lanes::load(a + i, rest) + Lanes::load(b + i, rest)).store(y + i, rest);
         }
     });
 }

@@ -49,10 +49,10 @@ template <class T> struct Lane {
 };
 
 /// Calls kernel(lane, row) for each row 0 .. count-1; `cols` only tells how large a row is.
-template <class T, class Kernel> void rows(Cpu<T>, std::int64_t count, std::int64_t cols, const Kernel& kernel) {
+template <class S, class Kernel> void rows(Cpu<S>, std::int64_t count, std::int64_t cols, const Kernel& kernel) {
     parallel_ranges(count, std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, cols)),
                     [&](std::int64_t first, std::int64_t last) {
-                        for (std::int64_t row = first; row < last; ++row) kernel(Lane<T>{}, row);
+                        for (std::int64_t row = first; row < last; ++row) kernel(Lane<typename Cpu<S>::compute_type>{}, row);
                     });
 }
 
