@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "dinomaly/io/weights.hpp"
+#include "dinomaly/io/checkpoint.hpp"
 #include "dinomaly/model.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {

@@ -4,6 +4,8 @@
 // of plain bytes.
 #pragma once
 
+#include "dinomaly/core/native.hpp"  // brings <immintrin.h> without its warnings, before xxHash does
+
 #ifndef XXH_INLINE_ALL
 #define XXH_INLINE_ALL  // xxHash as a header, no library to link
 #endif
