@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include "commands.hpp"
@@ -34,11 +35,16 @@ void add_classes(CLI::App& command, std::vector<std::string>& classes) {
 }
 
 void add_memory_limit(CLI::App& command, std::size_t& limit) {
+    constexpr double kilo = 1000, kibi = 1024;
+    const std::map<std::string, double> units = {
+        {"B", 1},      {"kB", kilo},         {"MB", kilo * kilo},        {"GB", kilo * kilo * kilo},
+        {"KiB", kibi}, {"MiB", kibi * kibi}, {"GiB", kibi * kibi * kibi}};
     command
-        .add_option("--memory-limit", limit,
-                    "Refuse at once what is estimated to take more memory: 1500MB, 2GB (1000s) or 2GiB (1024s)")
-        ->transform(CLI::AsSizeValue(true))
-        ->check(CLI::PositiveNumber)
+        .add_option_function<double>(
+            "--memory-limit", [&limit](double bytes) { limit = static_cast<std::size_t>(bytes); },
+            "Refuse at once what is estimated to take more memory: 1500MB, 2.5GB, 2GiB (1024s)")
+        ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_INSENSITIVE).description(""))
+        ->check(CLI::Range(1e6, 1e15).description(""))
         ->type_name("SIZE");
 }
 

@@ -38,6 +38,10 @@ std::string what_fits(const DinomalyConfig& config, MemoryUse use, std::size_t l
 }  // namespace
 
 std::string megabytes(std::size_t bytes) {
+    if (bytes < 10'000'000) {
+        const std::string tenths = std::to_string((bytes + 50'000) / 100'000);
+        return (tenths.size() < 2 ? "0" : tenths.substr(0, 1)) + "." + tenths.back() + " MB";
+    }
     std::string digits = std::to_string((bytes + 500'000) / 1'000'000);
     for (std::size_t place = digits.size(); place > 3; place -= 3) digits.insert(place - 3, ",");
     return digits + " MB";
@@ -74,7 +78,9 @@ FeatureStore choose_feature_store(const TrainOptions& options, const Engine& eng
         const bool within_limit = options.memory_limit == 0 || planned <= options.memory_limit;
         if (within_limit && (!available || bytes <= *available / 2)) return store;
         std::error_code unknown;
-        const auto disk = std::filesystem::space(file.parent_path(), unknown);
+        std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+        while (!std::filesystem::exists(folder, unknown) && folder.has_relative_path()) folder = folder.parent_path();
+        const auto disk = std::filesystem::space(folder, unknown);
         if (!unknown && disk.available < bytes) return {};
     }
     store.file = file;

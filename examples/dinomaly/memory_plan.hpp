@@ -12,7 +12,13 @@
 
 namespace dinomaly::program {
 
-/// "1,234 MB" (millions of bytes).
+/// What was settled for a training run.
+struct MemoryPlan {
+    FeatureStore features;
+    std::size_t feature_bytes = 0, total = 0;  ///< of the features when all are there; of all memory
+};
+
+/// "1,234 MB", "2.5 MB" (millions of bytes).
 std::string megabytes(std::size_t bytes);
 
 /// Throws Error when the estimate for `use` exceeds `limit` bytes (0: no limit), with its parts and what would fit;

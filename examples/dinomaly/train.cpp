@@ -180,34 +180,36 @@ MemoryUse memory_use(const Plan& plan, const Engine& engine) {
     return use;
 }
 
-/// Decides where features are kept and sees that all has room.
-FeatureStore plan_memory(const TrainOptions& options, const Plan& plan, const Engine& engine, const RunFolder& folder) {
+/// Decides where features are kept and sees that all has room; throws Error, or warns, when it has not.
+MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engine& engine, const RunFolder& folder) {
     MemoryUse use = memory_use(plan, engine);
-    FeatureStore store = choose_feature_store(options, engine, use, plan.batches, folder.features());
-    const std::size_t bytes = feature_bytes(engine, store);
-    if (store.file.empty()) use.features = bytes;
-    use.pictures = kept_pixels(plan, engine, store);
+    MemoryPlan memory;
+    memory.features = choose_feature_store(options, engine, use, plan.batches, folder.features());
+    memory.feature_bytes = feature_bytes(engine, memory.features);
+    if (memory.features.file.empty()) use.features = memory.feature_bytes;
+    use.pictures = kept_pixels(plan, engine, memory.features);
     check_memory(engine, use, options.memory_limit);
-    if (!store.file.empty()) store.key = feature_key(plan, engine);
-
-    std::cout << "features ";
-    if (store.pictures.empty())
-        std::cout << (options.cache_features == "off"
-                          ? "are not kept"
-                          : "are not kept: no picture comes twice, or neither memory nor disk has room");
-    else
-        std::cout << "of " << store.pictures.size() << " pictures, " << megabytes(bytes) << ", are kept in "
-                  << (store.file.empty() ? "memory" : store.file.string());
-    std::cout << "; about " << megabytes(memory_estimate(engine.config(), use).total()) << " of memory in all"
-              << std::endl;
-    return store;
+    memory.total = memory_estimate(engine.config(), use).total();
+    if (!memory.features.file.empty()) memory.features.key = feature_key(plan, engine);
+    return memory;
 }
 
-/// "240 pictures' features kept (578 MB), 93.1 % of 1,600 were at hand".
-std::string feature_text(const FeatureUse& use) {
-    const double share = use.asked > 0 ? static_cast<double>(use.hits) / static_cast<double>(use.asked) : 0;
-    return "features of " + std::to_string(use.pictures) + " pictures kept (" + megabytes(use.bytes) + "), " +
-           percent(share) + " % of " + std::to_string(use.asked) + " at hand";
+/// "memory", "disk" or "off".
+const char* store_name(const FeatureStore& store) {
+    return store.pictures.empty() ? "off" : store.file.empty() ? "memory" : "disk";
+}
+
+void describe(const TrainOptions& options, const MemoryPlan& memory) {
+    const FeatureStore& store = memory.features;
+    std::cout << "features ";
+    if (!store.pictures.empty())
+        std::cout << "of " << store.pictures.size() << " pictures, " << megabytes(memory.feature_bytes)
+                  << ", are kept in " << (store.file.empty() ? "memory" : store.file.string());
+    else if (options.cache_features == "off")
+        std::cout << "are not kept";
+    else
+        std::cout << "are not kept: no picture comes twice, or there is no room";
+    std::cout << "; about " << megabytes(memory.total) << " of memory in all" << std::endl;
 }
 
 /// The largest and the mean value of the maps of some training pictures: what is usual for good parts. Heat maps are
@@ -225,6 +227,18 @@ nlohmann::json usual_map(const Engine& engine, const Plan& plan) {
         peak = std::max(peak, static_cast<double>(*std::ranges::max_element(judged.map)));
     }
     return {{"mean", sum / static_cast<double>(batches.size())}, {"peak", peak}};
+}
+
+/// What became of the features: shown, and kept with the model.
+nlohmann::json feature_summary(const FeatureStore& store, const FeatureUse& use) {
+    if (!store.pictures.empty())
+        std::cout << "feature cache: " << use.pictures << " pictures, " << megabytes(use.bytes) << "; " << use.hits
+                  << " of " << use.asked << " features asked for were at hand" << std::endl;
+    return {{"store", store_name(store)},
+            {"pictures", use.pictures},
+            {"bytes", use.bytes},
+            {"hits", use.hits},
+            {"asked", use.asked}};
 }
 
 /// Steps from the training's iteration to the last. Returns false when it was interrupted; the state is saved then.
@@ -252,7 +266,10 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
         log.append(step, seconds());
         std::ostringstream note;
         note << "loss " << std::fixed << std::setprecision(4) << step.loss;
-        if (!features.pictures.empty()) note << ", " << feature_text(training.features());
+        if (!features.pictures.empty()) {
+            const FeatureUse use = training.features();
+            note << ", cache " << use.pictures << " pictures, " << megabytes(use.bytes) << ", " << use.hits << " hits";
+        }
         const std::int64_t done = training.iteration();
         progress.update(done, note.str());
 
@@ -286,9 +303,10 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
                                    options.attention_eps);
     if (!options.init.empty()) engine.load_trained(options.init);
+    const MemoryPlan memory = plan_memory(options, plan, engine, folder);
     folder.make();
     describe(options, plan, engine, threads);
-    const FeatureStore features = plan_memory(options, plan, engine, folder);
+    describe(options, memory);
 
     nlohmann::json settings = run_settings(options, plan, engine);
     Training training(engine, options.settings);
@@ -300,25 +318,17 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
         std::cout << "going on from iteration " << training.iteration() << std::endl;
     }
     try {
-        if (!learn(options, plan, engine, training, features, folder, settings, seconds_before))
+        if (!learn(options, plan, engine, training, memory.features, folder, settings, seconds_before))
             return {status_interrupted, {}};
     } catch (...) {
         if (training.iteration() == 0) folder.discard();  // so that the corrected command is not refused
         throw;
     }
 
-    const FeatureUse use = training.features();
-    if (!features.pictures.empty()) std::cout << feature_text(use) << std::endl;
     folder.remove_features();
     trim_memory();
     settings["iterations"] = options.settings.iterations;
-    settings["features"] = {{"store", features.pictures.empty() ? "off"
-                                      : features.file.empty()   ? "memory"
-                                                                : "disk"},
-                            {"pictures", use.pictures},
-                            {"bytes", use.bytes},
-                            {"hits", use.hits},
-                            {"asked", use.asked}};
+    settings["features"] = feature_summary(memory.features, training.features());
     settings["good_map"] = usual_map(engine, plan);
     std::vector<std::string> names;
     for (const vision::ClassData& data : plan.classes) names.push_back(data.name);
