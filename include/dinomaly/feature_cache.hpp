@@ -104,8 +104,9 @@ public:
 
     /// The features [B, N, C] of the pictures of a batch. Those in `unknown` are encoded from images [U, 3, H, W] and
     /// kept; the others must be here. Throws Error when one is in neither.
+    template <Device Pixels>
     Groups features(const Dinomaly<D>& model, std::span<const std::size_t> pictures,
-                    std::span<const std::size_t> unknown, const Tensor<D>& images) {
+                    std::span<const std::size_t> unknown, const Tensor<Pixels>& images) {
         const auto batch = static_cast<std::int64_t>(pictures.size());
         const Shape shape{batch, sizes_.tokens, sizes_.width};
         std::array<Tensor<D>, 2> groups = {Tensor<D>(shape), Tensor<D>(shape)};
@@ -115,7 +116,7 @@ public:
         };
         std::vector<T> encoded(unknown.empty() ? 0 : static_cast<std::size_t>(sizes_.tokens * sizes_.width));
         for (std::size_t i = 0; i < unknown.size(); ++i) {
-            const Groups one = model.encode(Var<D>(images.rows(static_cast<std::int64_t>(i), 1)));
+            const Groups one = model.encode(Var<Pixels>(images.rows(static_cast<std::int64_t>(i), 1)));
             const Shape expected{1, sizes_.tokens, sizes_.width};
             check(one[0].shape() == expected, "feature cache", "features of shape ", one[0].shape(), ", ", expected,
                   " expected");

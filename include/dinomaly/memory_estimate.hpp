@@ -4,10 +4,11 @@
 // Counted as the block cache (backend/cpu/device.hpp) holds it: every tensor rounded up to its size class, freed blocks
 // included. With a "unit" for one activation [B, N, C] of a batch, N tokens of C channels:
 //
-//   training    a decoder block keeps 6 units (its input, both norms' results, the attention's, the middle, the
-//               running sum of its group) and one of 3 (qkv) and of 4 units (fc1). The bottleneck keeps one of 4, the
-//               loss and the sweep 8 single ones, one of 3 and two of 4.
-//   the encoder 10 units, one of 3 and one of 4, the picture and its patches; nothing of it is kept.
+//   training    a decoder block keeps 5 units (its input, both norms' results, the attention's, the middle), one of 3
+//               (qkv) and one of 4 units (fc1), and in fp32 the running sum of its group. The bottleneck keeps 2 and
+//               one of 4, the loss 6 in fp32, and the sweep works with one of 3 and two of 4.
+//   the encoder 10 units, one of 3 and one of 4, the picture, its patches and the position embedding on its way to the
+//               picture's size; nothing of it is kept.
 //   weights     once in fp32, and once more in the type of the activations where that is a smaller one.
 //   optimiser   three moments and the gradient of what is trained, and two spare blocks of the largest size.
 //
@@ -75,20 +76,24 @@ template <class M> ParameterBytes parameter_bytes(M& module, std::size_t element
     return bytes;
 }
 
+inline constexpr std::size_t fp32 = 4;
+
 /// What the encoder, or the decoder without a gradient, works with.
 inline std::size_t forward_bytes(const DinomalyConfig& config, const MemoryUse& use, std::int64_t batch) {
     const std::int64_t side = use.crop / config.encoder.patch, tokens = config.encoder.prefix() + side * side;
     const auto units = [&](std::int64_t blocks, std::int64_t width) {
         return block_bytes(blocks, width * batch * tokens * config.encoder.width, use.element_size);
     };
-    return units(10, 1) + units(1, 3) + units(1, 4) + block_bytes(2, batch * 3 * use.crop * use.crop, use.element_size);
+    const std::int64_t pixels = batch * 3 * use.crop * use.crop;
+    return units(10, 1) + units(1, 3) + units(1, 4) + block_bytes(1, pixels, fp32) +
+           block_bytes(1, pixels, use.element_size) + block_bytes(5, tokens * config.encoder.width, fp32);
 }
 
 }  // namespace detail
 
 /// The peak of memory for what is asked, by parts.
 inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const MemoryUse& use) {
-    constexpr std::size_t fp32 = 4;
+    using detail::fp32;
     Dinomaly<io::ShapesOnly> outline(config);
     auto trained = outline.trained();
     const std::int64_t side = use.crop / config.encoder.patch, tokens = config.encoder.prefix() + side * side;
@@ -104,14 +109,15 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
         const detail::ParameterBytes part = detail::parameter_bytes(trained, fp32);
         add("moments and gradients", 4 * part.all + 2 * part.largest);
         const std::int64_t unit = use.batch * tokens * config.encoder.width, depth = config.decoder_depth;
-        add("activations", detail::block_bytes(6 * depth + 8, unit, use.element_size) +
+        add("activations", detail::block_bytes(5 * depth + 2, unit, use.element_size) +
+                               detail::block_bytes(depth + 6, unit, fp32) +
                                detail::block_bytes(depth + 1, 3 * unit, use.element_size) +
                                detail::block_bytes(depth + 3, 4 * unit, use.element_size));
         add("encoder", detail::forward_bytes(config, use, use.encoded_at_once));
     } else {
         add("activations", detail::forward_bytes(config, use, use.batch) +
-                               detail::block_bytes(1, use.batch * use.crop * use.crop, use.element_size) +
-                               detail::block_bytes(3, use.batch * map, use.element_size));
+                               detail::block_bytes(1, use.batch * use.crop * use.crop, fp32) +
+                               detail::block_bytes(3, use.batch * map, fp32));
     }
     add("feature cache", use.features);
     add("pictures", use.pictures + static_cast<std::size_t>(use.batches_waiting * use.batch * pixels) * fp32);

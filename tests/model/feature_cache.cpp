@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(what_is_missing_or_does_not_fit_is_an_error) {
     FeatureCache<D> cache(FeatureSizes::of(model.config, crop), {0, 1});
     const std::vector<std::size_t> zero = {0}, both = {0, 1}, nothing;
     cache.features(model, zero, zero, images_of(zero));
-    BOOST_TEST(is_refused([&] { cache.features(model, both, nothing, {}); }, "picture 1 is not kept"));
+    BOOST_TEST(is_refused([&] { cache.features(model, both, nothing, Tensor<D>()); }, "picture 1 is not kept"));
     FeatureCache<D> other(FeatureSizes::of(model.config, 28), {0});
     BOOST_TEST(
         is_refused([&] { other.features(model, zero, zero, images_of(zero)); }, "features of shape [1, 12, 16]"));

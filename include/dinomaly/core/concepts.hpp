@@ -13,7 +13,7 @@
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-/// A place for tensors: memory that comes back through a shared_ptr, and copies from and to the host.
+/// A place for tensors: memory that comes back through a shared_ptr, and copies from and to the host and within.
 template <class D>
 concept Device = requires(void* target, const void* source, std::size_t bytes) {
     typename D::value_type;
@@ -22,6 +22,7 @@ concept Device = requires(void* target, const void* source, std::size_t bytes) {
     D::zero(target, bytes);
     D::upload(target, source, bytes);
     D::download(target, source, bytes);
+    D::copy(target, source, bytes);
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -117,8 +117,6 @@ template <class T> struct Cpu {
     static void zero(void* target, std::size_t bytes) { std::memset(target, 0, bytes); }
     static void upload(void* target, const void* source, std::size_t bytes) { copy(target, source, bytes); }
     static void download(void* target, const void* source, std::size_t bytes) { copy(target, source, bytes); }
-
-private:
     static void copy(void* target, const void* source, std::size_t bytes) {
         if (bytes != 0) std::memcpy(target, source, bytes);
     }
