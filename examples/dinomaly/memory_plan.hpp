@@ -12,12 +12,6 @@
 
 namespace dinomaly::program {
 
-/// What was settled for a training run.
-struct MemoryPlan {
-    FeatureStore features;
-    std::size_t feature_bytes = 0, total = 0;  ///< of the features when all are there; of all memory
-};
-
 /// "1,234 MB", "2.5 MB" (millions of bytes).
 std::string megabytes(std::size_t bytes);
 

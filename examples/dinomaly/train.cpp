@@ -180,6 +180,12 @@ MemoryUse memory_use(const Plan& plan, const Engine& engine) {
     return use;
 }
 
+/// What was settled for a training run.
+struct MemoryPlan {
+    FeatureStore features;
+    std::size_t feature_bytes = 0, total = 0;  ///< of the features when all are there; of all memory
+};
+
 /// Decides where features are kept and sees that all has room; throws Error, or warns, when it has not.
 MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engine& engine, const RunFolder& folder) {
     MemoryUse use = memory_use(plan, engine);
@@ -261,7 +267,7 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
                           {.threads = 2, .cache_bytes = kept_pixels(plan, engine, features)});
     Progress progress("training", "iterations", total, training.iteration());
     for (std::size_t i = 0; i < batches.size(); ++i) {
-        const vision::Batch read = unknown[i].empty() ? vision::Batch{} : std::move(*loader.next());
+        const vision::Batch read = unknown[i].empty() ? vision::Batch{} : loader.next().value();
         const Step step = training.step(batches[i], unknown[i], read.pixels);
         log.append(step, seconds());
         std::ostringstream note;

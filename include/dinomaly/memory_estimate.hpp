@@ -78,15 +78,20 @@ template <class M> ParameterBytes parameter_bytes(M& module, std::size_t element
 
 inline constexpr std::size_t fp32 = 4;
 
+/// Elements of one activation [N, C] of a picture.
+inline std::int64_t activation_count(const DinomalyConfig& config, std::int64_t crop) {
+    const std::int64_t side = crop / config.encoder.patch;
+    return (config.encoder.prefix() + side * side) * config.encoder.width;
+}
+
 /// What the encoder, or the decoder without a gradient, works with.
 inline std::size_t forward_bytes(const DinomalyConfig& config, const MemoryUse& use, std::int64_t batch) {
-    const std::int64_t side = use.crop / config.encoder.patch, tokens = config.encoder.prefix() + side * side;
+    const std::int64_t one = activation_count(config, use.crop), pixels = batch * 3 * use.crop * use.crop;
     const auto units = [&](std::int64_t blocks, std::int64_t width) {
-        return block_bytes(blocks, width * batch * tokens * config.encoder.width, use.element_size);
+        return block_bytes(blocks, width * batch * one, use.element_size);
     };
-    const std::int64_t pixels = batch * 3 * use.crop * use.crop;
     return units(10, 1) + units(1, 3) + units(1, 4) + block_bytes(1, pixels, fp32) +
-           block_bytes(1, pixels, use.element_size) + block_bytes(5, tokens * config.encoder.width, fp32);
+           block_bytes(1, pixels, use.element_size) + block_bytes(5, one, fp32);
 }
 
 }  // namespace detail
@@ -96,7 +101,6 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
     using detail::fp32;
     Dinomaly<io::ShapesOnly> outline(config);
     auto trained = outline.trained();
-    const std::int64_t side = use.crop / config.encoder.patch, tokens = config.encoder.prefix() + side * side;
     const std::int64_t pixels = 3 * use.crop * use.crop, map = anomaly::map_size * anomaly::map_size;
 
     MemoryEstimate estimate;
@@ -108,7 +112,7 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
     if (use.trains) {
         const detail::ParameterBytes part = detail::parameter_bytes(trained, fp32);
         add("moments and gradients", 4 * part.all + 2 * part.largest);
-        const std::int64_t unit = use.batch * tokens * config.encoder.width, depth = config.decoder_depth;
+        const std::int64_t unit = use.batch * detail::activation_count(config, use.crop), depth = config.decoder_depth;
         add("activations", detail::block_bytes(5 * depth + 2, unit, use.element_size) +
                                detail::block_bytes(depth + 6, unit, fp32) +
                                detail::block_bytes(depth + 1, 3 * unit, use.element_size) +

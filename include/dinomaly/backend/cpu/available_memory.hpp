@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <fstream>
 #include <optional>
+#include <sstream>
 #include <string>
 
 #include "dinomaly/core/macros.hpp"
@@ -20,7 +21,8 @@ inline std::optional<std::uint64_t> number_in_file(const char* path, const std::
     std::uint64_t number = 0;
     if (word.empty()) return file >> number ? std::optional(number) : std::nullopt;
     for (std::string line; std::getline(file, line);)
-        if (line.starts_with(word)) return std::stoull(line.substr(std::min(line.size(), word.size())));
+        if (line.starts_with(word))
+            return std::istringstream(line.substr(word.size())) >> number ? std::optional(number) : std::nullopt;
     return std::nullopt;
 }
 
