@@ -55,7 +55,7 @@ void check_filling(SlotStore& store) {
 }
 
 fs::path filled_file(const std::string& folder) {
-    const fs::path path = test::scratch_dir(folder) / "slots";
+    fs::path path = test::scratch_dir(folder) / "slots";
     SlotStore store(path, slots, slot_bytes, "key");
     for (const std::size_t i : {1U, 2U, 4U}) store.write(i, content(i));
     return path;
