@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include "commands.hpp"
@@ -31,6 +32,20 @@ void add_classes(CLI::App& command, std::vector<std::string>& classes) {
     command.add_option("--classes", classes, "Classes, separated by commas; all that are found by default")
         ->delimiter(',')
         ->type_name("A,B,..");
+}
+
+void add_memory_limit(CLI::App& command, std::size_t& limit) {
+    constexpr double kilo = 1000, kibi = 1024;
+    const std::map<std::string, double> units = {
+        {"B", 1},      {"kB", kilo},         {"MB", kilo * kilo},        {"GB", kilo * kilo * kilo},
+        {"KiB", kibi}, {"MiB", kibi * kibi}, {"GiB", kibi * kibi * kibi}};
+    command
+        .add_option_function<double>(
+            "--memory-limit", [&limit](double bytes) { limit = static_cast<std::size_t>(bytes); },
+            "Refuse at once what is estimated to take more memory: 1500MB, 2.5GB, 2GiB (1024s)")
+        ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_INSENSITIVE).description(""))
+        ->check(CLI::Range(1e6, 1e15).description(""))
+        ->type_name("SIZE");
 }
 
 void add_file_sizes(CLI::App& command, int& size, int& crop) {
@@ -102,6 +117,12 @@ void add_train(CLI::App& app, Action& action) {
     run->add_option("--save-every", o.save_every, "Save the state every N iterations; 0: only when interrupted")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    run->add_option("--cache-features", o.cache_features,
+                    "Keep what the encoder gives for a picture instead of computing it each time: in memory, in a "
+                    "file in RUN, or not at all. By default in memory where it takes at most half of what is free, "
+                    "else in a file")
+        ->check(CLI::IsMember({"memory", "disk", "off"}));
+    add_memory_limit(*run, o.memory_limit);
     run->add_flag("--resume", o.resume, "Go on from the state saved in RUN; the other options as before");
     CLI::Option_group* repeat = command->add_option_group("Repeatable comparison");
     repeat->add_option("--init", o.init, "First weights: bottleneck.* and decoder.* of a file")->type_name("FILE");
@@ -124,6 +145,7 @@ void add_eval(CLI::App& app, Action& action) {
     add_classes(*command, o.classes);
     add_file_sizes(*command, o.size, o.crop);
     add_threads(*command, o.threads);
+    add_memory_limit(*command, o.memory_limit);
     command->add_option("--json", o.json, "Write figures and scores to this file")->type_name("FILE");
     command->add_option("--maps", o.maps, "Write all anomaly maps, CLASS/maps [n, 256, 256], to this safetensors file")
         ->type_name("FILE");
@@ -141,6 +163,7 @@ void add_predict(CLI::App& app, Action& action) {
     command->add_option("pictures", o.pictures, "Pictures, or folders of pictures")->required()->type_name("PATH");
     add_file_sizes(*command, o.size, o.crop);
     add_threads(*command, o.threads);
+    add_memory_limit(*command, o.memory_limit);
     command->add_option("--out", o.out, "Write a heat map over each picture into this folder")->type_name("DIR");
     command->add_option("--json", o.json, "Write path, score and map size, one object a line, to this file")
         ->type_name("FILE");

@@ -29,6 +29,8 @@ struct TrainOptions {
     int threads = 0;  ///< 0: one a core
     std::int64_t eval_every = 0, save_every = 1000;
     bool resume = false;
+    std::string cache_features;    ///< "memory", "disk", "off", or empty: as there is room
+    std::size_t memory_limit = 0;  ///< bytes; 0: none
     std::filesystem::path init, order;
 };
 
@@ -45,6 +47,7 @@ struct EvalOptions {
     std::filesystem::path model, data, json, maps;
     std::vector<std::string> classes;
     int size = 0, crop = 0, threads = 0;  ///< 0: the file's sizes; one thread a core
+    std::size_t memory_limit = 0;         ///< bytes; 0: none
 };
 int run_eval(const EvalOptions& options);
 
@@ -52,6 +55,7 @@ struct PredictOptions {
     std::filesystem::path model, out, json;
     std::vector<std::filesystem::path> pictures;
     int size = 0, crop = 0, threads = 0;
+    std::size_t memory_limit = 0;
     std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own
 };
 int run_predict(const PredictOptions& options);

@@ -41,14 +41,13 @@ TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
     settings.hard_mining_ramp = settings.iterations / 2;
     settings.dropout = is_untrained ? 0.4 : 0.2;
     settings.seed = options.seed;
-    settings.feature_cache = std::size_t{512} << 20;
     return train;
 }
 
 /// Makes room for a new run where an earlier demo left one.
 void remove_earlier_run(const RunFolder& folder) {
     std::error_code ignored;  // what is left shows when the run is made
-    for (const fs::path& file : {folder.log(), folder.state(), folder.model(), folder.metrics()})
+    for (const fs::path& file : {folder.log(), folder.state(), folder.model(), folder.features(), folder.metrics()})
         fs::remove(file, ignored);
 }
 

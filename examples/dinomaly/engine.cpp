@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine.hpp"
 
-#include <array>
 #include <cmath>
 #include <iomanip>
-#include <map>
 #include <sstream>
 #include <utility>
 
+#include "dinomaly/feature_cache.hpp"
 #include "dinomaly/predictor.hpp"
 #include "dinomaly/trainer.hpp"
 
@@ -16,7 +15,6 @@ namespace dinomaly::program {
 namespace {
 
 using Device = Cpu<float>;
-using Groups = anomaly::Groups<Device>;
 
 std::string millions(std::int64_t count) {
     std::ostringstream text;
@@ -35,7 +33,7 @@ std::string encoder_text(const nn::VitConfig& config) {
 }
 
 Tensor<Device> image_tensor(std::span<const float> pixels, std::int64_t count, std::int64_t crop) {
-    return {{count, 3, crop, crop}, std::vector<float>(pixels.begin(), pixels.end())};
+    return {{count, 3, crop, crop}, pixels};
 }
 
 }  // namespace
@@ -77,6 +75,14 @@ const std::string& Engine::encoder_hash() const {
     return state_->loaded.info.encoder_hash;
 }
 
+const DinomalyConfig& Engine::config() const {
+    return state_->loaded.model.config;
+}
+
+std::size_t Engine::element_size() const {
+    return sizeof(Device::value_type);
+}
+
 std::string Engine::description() const {
     Dinomaly<Device>& model = state_->loaded.model;
     auto trained = model.trained();
@@ -113,15 +119,13 @@ std::vector<Judgement> Engine::judge(std::span<const float> pixels, std::int64_t
 struct Training::State {
     Dinomaly<Device>& model;
     std::int64_t crop;
-    std::size_t cache_left;  // bytes
     Trainer<Device> trainer;
-    std::map<std::size_t, Groups> cache;
+    std::unique_ptr<FeatureCache<Device>> cache;
 
     State(Engine::State& engine, const TrainSettings& settings)
-        : model(engine.loaded.model),
-          crop(engine.loaded.info.sizes.crop),
-          cache_left(settings.feature_cache),
-          trainer(model, config(settings)) {}
+        : model(engine.loaded.model), crop(engine.loaded.info.sizes.crop), trainer(model, config(settings)) {
+        keep({});
+    }
 
     static TrainConfig config(const TrainSettings& s) {
         return {.iterations = s.iterations,
@@ -135,23 +139,11 @@ struct Training::State {
                 .optimizer = {}};
     }
 
-    /// The encoder's features of the pictures, one at a time, so that they do not depend on which are known already.
-    Groups cached_features(std::span<const float> pixels, std::span<const std::size_t> indices) {
-        std::array<std::vector<Var<Device>>, 2> parts;
-        const std::size_t each = pixels.size() / indices.size();
-        for (std::size_t i = 0; i < indices.size(); ++i) {
-            const auto known = cache.find(indices[i]);
-            const Groups groups =
-                known != cache.end() ? known->second
-                                     : model.encode(Var<Device>(image_tensor(pixels.subspan(i * each, each), 1, crop)));
-            const std::size_t bytes = static_cast<std::size_t>(2 * groups[0].count()) * sizeof(float);
-            if (known == cache.end() && bytes <= cache_left) {
-                cache.emplace(indices[i], groups);
-                cache_left -= bytes;
-            }
-            for (std::size_t g = 0; g < parts.size(); ++g) parts[g].push_back(groups[g]);
-        }
-        return {concat(parts[0], 0), concat(parts[1], 0)};
+    void keep(const FeatureStore& store) {
+        const FeatureSizes sizes = FeatureSizes::of(model.config, crop);
+        cache = store.file.empty()
+                    ? std::make_unique<FeatureCache<Device>>(sizes, store.pictures)
+                    : std::make_unique<FeatureCache<Device>>(sizes, store.pictures, store.file, store.key);
     }
 };
 
@@ -163,12 +155,25 @@ std::int64_t Training::iteration() const {
     return state_->trainer.iteration();
 }
 
-Step Training::step(std::span<const float> pixels, std::span<const std::size_t> indices) {
-    const auto count = static_cast<std::int64_t>(indices.size());
-    const StepResult result = state_->cache_left == 0 && state_->cache.empty()
-                                  ? state_->trainer.step(image_tensor(pixels, count, state_->crop))
-                                  : state_->trainer.learn(state_->cached_features(pixels, indices));
+void Training::keep_features(const FeatureStore& store) {
+    state_->keep(store);
+}
+
+std::vector<std::vector<std::size_t>> Training::unknown(const std::vector<std::vector<std::size_t>>& batches) const {
+    return state_->cache->unknown(batches);
+}
+
+Step Training::step(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
+                    std::span<const float> pixels) {
+    State& s = *state_;
+    const Tensor<Device> images = image_tensor(pixels, static_cast<std::int64_t>(unknown.size()), s.crop);
+    const StepResult result = s.trainer.learn(s.cache->features(s.model, pictures, unknown, images));
     return {result.iteration, result.loss, result.grad_norm, result.lr};
+}
+
+FeatureUse Training::features() const {
+    const FeatureCacheStatistics s = state_->cache->statistics();
+    return {s.pictures, s.bytes, s.hits, s.asked};
 }
 
 void Training::store(io::StateDict& dict) const {
@@ -183,6 +188,10 @@ void Training::restore(const io::StateDict& dict) {
 int use_threads(int threads) {
     if (threads > 0) backend::thread_pool().resize(threads);
     return backend::thread_pool().threads();
+}
+
+void trim_memory() {
+    backend::BlockCache::trim();
 }
 
 std::optional<std::string> recognise(const io::StateDict& dict) {

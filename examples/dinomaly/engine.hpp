@@ -15,6 +15,10 @@
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/vision/normalize.hpp"
 
+namespace dinomaly::inline DINOMALY_ABI {
+struct DinomalyConfig;
+}
+
 namespace dinomaly::program {
 
 /// The judgement of one picture: its score and its map [256, 256].
@@ -33,7 +37,18 @@ struct TrainSettings {
     double final_lr = 2e-4;
     double dropout = 0.2;
     std::uint64_t seed = 1;
-    std::size_t feature_cache = 0;  ///< bytes for the encoder's features of pictures seen before; 0 keeps none
+};
+
+/// Which pictures' features a training keeps, and where (dinomaly/feature_cache.hpp).
+struct FeatureStore {
+    std::vector<std::size_t> pictures;  ///< none: every picture is encoded each time
+    std::filesystem::path file;         ///< empty: in memory
+    std::string key;                    ///< what the features in a file depend on
+};
+
+/// How much a training keeps and how often it helped: of the pictures asked for, `hits` were not encoded again.
+struct FeatureUse {
+    std::size_t pictures = 0, bytes = 0, hits = 0, asked = 0;
 };
 
 /// What one training step tells.
@@ -59,6 +74,9 @@ public:
     const std::vector<std::string>& classes() const;
     const nlohmann::json& training() const;
     const std::string& encoder_hash() const;
+    const DinomalyConfig& config() const;
+    /// Bytes of one activation.
+    std::size_t element_size() const;
     /// "ViT-S/14, width 384, 12 blocks, 0 registers; 22.1 M parameters, of which .. are trained".
     std::string description() const;
 
@@ -87,8 +105,15 @@ public:
     ~Training();
 
     std::int64_t iteration() const;
-    /// One iteration on pictures [B, 3, crop, crop]; `indices` [B] say which of the training set they are.
-    Step step(std::span<const float> pixels, std::span<const std::size_t> indices);
+    /// Keeps features from now on. Throws Error when there is no room for them.
+    void keep_features(const FeatureStore& store);
+    /// For each batch to come the pictures whose pixels step() will need: those whose features are not kept by then.
+    std::vector<std::vector<std::size_t>> unknown(const std::vector<std::vector<std::size_t>>& batches) const;
+    /// One iteration on the training set's pictures of these numbers; `pixels` [U, 3, crop, crop] are those of the
+    /// `unknown` ones.
+    Step step(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
+              std::span<const float> pixels);
+    FeatureUse features() const;
     void store(io::StateDict& dict) const;
     void restore(const io::StateDict& dict);
 
@@ -99,6 +124,9 @@ private:
 
 /// Uses `threads` threads for computing; 0 leaves one a core. Returns how many there are.
 int use_threads(int threads);
+
+/// Gives memory that waits for reuse back to the system; worth it before work of another kind.
+void trim_memory();
 
 /// What the tensors of a file are: "DINOv2 encoder ViT-S/14 ..", "Dinomaly with ..", or nothing when not known.
 std::optional<std::string> recognise(const io::StateDict& dict);

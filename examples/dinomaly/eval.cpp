@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command eval: the figures of a model on labelled pictures.
+#include <algorithm>
 #include <cstring>
 #include <iostream>
 
@@ -7,6 +8,7 @@
 #include "console.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/safetensors.hpp"
+#include "memory_plan.hpp"
 
 namespace dinomaly::program {
 
@@ -25,6 +27,17 @@ void write_maps(const std::filesystem::path& path, const std::vector<ClassReport
     io::write_safetensors(path, dict);
 }
 
+MemoryUse memory_use(const Engine& engine, const std::vector<vision::ClassData>& classes) {
+    MemoryUse use{.trains = false,
+                  .crop = engine.sizes().crop,
+                  .batch = static_cast<std::int64_t>(EvaluateOptions{}.batch),
+                  .element_size = engine.element_size(),
+                  .batches_waiting = static_cast<std::int64_t>(vision::LoaderLimits{}.batches_ahead) + 1};
+    for (const vision::ClassData& data : classes)
+        use.judged = std::max(use.judged, static_cast<std::int64_t>(data.test.size()));
+    return use;
+}
+
 }  // namespace
 
 int run_eval(const EvalOptions& options) {
@@ -40,6 +53,7 @@ int run_eval(const EvalOptions& options) {
     const Engine engine = Engine::open(options.model, options.size, options.crop);
     std::cout << engine.description() << "; pictures " << engine.sizes().size << 'x' << engine.sizes().size
               << ", middle " << engine.sizes().crop << 'x' << engine.sizes().crop << std::endl;
+    check_memory(engine, memory_use(engine, classes), options.memory_limit);
     const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
     if (!options.maps.empty()) write_maps(options.maps, reports);

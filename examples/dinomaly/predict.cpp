@@ -12,6 +12,7 @@
 #include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/overlay.hpp"
+#include "memory_plan.hpp"
 
 namespace dinomaly::program {
 
@@ -94,6 +95,9 @@ int run_predict(const PredictOptions& options) {
     use_threads(options.threads);
     const std::vector<fs::path> pictures = list_all(options.pictures);
     const Engine engine = Engine::open(options.model, options.size, options.crop);
+    check_memory(engine,
+                 {.trains = false, .crop = engine.sizes().crop, .batch = 1, .element_size = engine.element_size()},
+                 options.memory_limit);
     if (!options.out.empty()) {
         std::error_code problem;
         fs::create_directories(options.out, problem);

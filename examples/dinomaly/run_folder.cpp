@@ -34,7 +34,13 @@ void RunFolder::make() const {
 void RunFolder::discard() const {
     std::error_code ignored;  // whatever cannot be removed stays
     if (fs::is_empty(log(), ignored)) fs::remove(log(), ignored);
+    remove_features();
     if (fs::is_empty(path_, ignored)) fs::remove(path_, ignored);
+}
+
+void RunFolder::remove_features() const {
+    std::error_code ignored;  // there are none, as a rule
+    fs::remove(features(), ignored);
 }
 
 void save_state(const RunFolder& folder, const Training& training, const nlohmann::json& settings, double seconds) {

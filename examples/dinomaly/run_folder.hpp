@@ -4,6 +4,7 @@
 //   log.jsonl           one object an iteration: iteration, loss, grad_norm, lr, seconds since the start
 //   state.safetensors   all that a resumed run needs, and the settings it has to be resumed with
 //   model.safetensors   the whole model, at the end
+//   features.cache      the encoder's features of the pictures, while training, where memory has no room for them
 //   metrics.json        the figures of the test pictures, at the end, where there are any
 #pragma once
 
@@ -24,14 +25,17 @@ public:
     std::filesystem::path log() const { return path_ / "log.jsonl"; }
     std::filesystem::path state() const { return path_ / "state.safetensors"; }
     std::filesystem::path model() const { return path_ / "model.safetensors"; }
+    std::filesystem::path features() const { return path_ / "features.cache"; }
     std::filesystem::path metrics() const { return path_ / "metrics.json"; }
 
     /// Throws when the folder holds anything already, or, with resume, when it holds no state to go on from.
     void check_state(bool resume) const;
     /// Makes the folder. Throws when it cannot be made.
     void make() const;
-    /// Removes the folder again, when it holds an empty log at most.
+    /// Removes the folder again, when it holds an empty log and features at most.
     void discard() const;
+    /// Removes the features, which only a run that goes on has a use for.
+    void remove_features() const;
 
 private:
     std::filesystem::path path_;

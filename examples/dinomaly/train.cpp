@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command train: good pictures and an encoder in, a run folder with a model out.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <iomanip>
 #include <iostream>
+#include <iterator>
 #include <numeric>
 #include <sstream>
 #include <unordered_map>
@@ -16,6 +18,7 @@
 #include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/loader.hpp"
 #include "dinomaly/vision/sampler.hpp"
+#include "memory_plan.hpp"
 #include "run_folder.hpp"
 
 namespace dinomaly::program {
@@ -150,6 +153,71 @@ void describe(const TrainOptions& options, const Plan& plan, const Engine& engin
               << " pictures; " << threads << " threads" << std::endl;
 }
 
+/// What the features of the pictures depend on, besides the shapes: a file of features is used again for the same only.
+std::string feature_key(const Plan& plan, const Engine& engine) {
+    std::ostringstream text;
+    text << engine.encoder_hash() << ' ' << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
+    std::error_code unknown;  // an unreadable picture is reported when it is read
+    for (const fs::path& picture : plan.pictures)
+        text << picture.string() << ' ' << fs::file_size(picture, unknown) << ' '
+             << fs::last_write_time(picture, unknown).time_since_epoch().count() << '\n';
+    return text.str();
+}
+
+/// What a loader keeps of decoded pictures: nothing where their features are kept.
+std::size_t kept_pixels(const Plan& plan, const Engine& engine, const FeatureStore& features) {
+    if (!features.pictures.empty()) return 0;
+    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * engine.sizes().count());
+}
+
+/// The memory that a run asks for, without its features.
+MemoryUse memory_use(const Plan& plan, const Engine& engine) {
+    MemoryUse use{.crop = engine.sizes().crop, .batch = 1, .element_size = engine.element_size()};
+    for (const auto& batch : plan.batches) use.batch = std::max(use.batch, static_cast<std::int64_t>(batch.size()));
+    use.batches_waiting = static_cast<std::int64_t>(vision::LoaderLimits{}.batches_ahead) + 1;
+    for (const vision::ClassData& data : plan.classes)
+        use.judged = std::max(use.judged, static_cast<std::int64_t>(data.test.size()));
+    return use;
+}
+
+/// What was settled for a training run.
+struct MemoryPlan {
+    FeatureStore features;
+    std::size_t feature_bytes = 0, total = 0;  ///< of the features when all are there; of all memory
+};
+
+/// Decides where features are kept and sees that all has room; throws Error, or warns, when it has not.
+MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engine& engine, const RunFolder& folder) {
+    MemoryUse use = memory_use(plan, engine);
+    MemoryPlan memory;
+    memory.features = choose_feature_store(options, engine, use, plan.batches, folder.features());
+    memory.feature_bytes = feature_bytes(engine, memory.features);
+    if (memory.features.file.empty()) use.features = memory.feature_bytes;
+    use.pictures = kept_pixels(plan, engine, memory.features);
+    check_memory(engine, use, options.memory_limit);
+    memory.total = memory_estimate(engine.config(), use).total();
+    if (!memory.features.file.empty()) memory.features.key = feature_key(plan, engine);
+    return memory;
+}
+
+/// "memory", "disk" or "off".
+const char* store_name(const FeatureStore& store) {
+    return store.pictures.empty() ? "off" : store.file.empty() ? "memory" : "disk";
+}
+
+void describe(const TrainOptions& options, const MemoryPlan& memory) {
+    const FeatureStore& store = memory.features;
+    std::cout << "features ";
+    if (!store.pictures.empty())
+        std::cout << "of " << store.pictures.size() << " pictures, " << megabytes(memory.feature_bytes)
+                  << ", are kept in " << (store.file.empty() ? "memory" : store.file.string());
+    else if (options.cache_features == "off")
+        std::cout << "are not kept";
+    else
+        std::cout << "are not kept: no picture comes twice, or there is no room";
+    std::cout << "; about " << megabytes(memory.total) << " of memory in all" << std::endl;
+}
+
 /// The largest and the mean value of the maps of some training pictures: what is usual for good parts. Heat maps are
 /// coloured by it.
 nlohmann::json usual_map(const Engine& engine, const Plan& plan) {
@@ -167,9 +235,22 @@ nlohmann::json usual_map(const Engine& engine, const Plan& plan) {
     return {{"mean", sum / static_cast<double>(batches.size())}, {"peak", peak}};
 }
 
+/// What became of the features: shown, and kept with the model.
+nlohmann::json feature_summary(const FeatureStore& store, const FeatureUse& use) {
+    if (!store.pictures.empty())
+        std::cout << "feature cache: " << use.pictures << " pictures, " << megabytes(use.bytes) << "; " << use.hits
+                  << " of " << use.asked << " features asked for were at hand" << std::endl;
+    return {{"store", store_name(store)},
+            {"pictures", use.pictures},
+            {"bytes", use.bytes},
+            {"hits", use.hits},
+            {"asked", use.asked}};
+}
+
 /// Steps from the training's iteration to the last. Returns false when it was interrupted; the state is saved then.
 bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, Training& training,
-           const RunFolder& folder, const nlohmann::json& settings, double seconds_before) {
+           const FeatureStore& features, const RunFolder& folder, const nlohmann::json& settings,
+           double seconds_before) {
     using Clock = std::chrono::steady_clock;
     const std::int64_t total = options.settings.iterations;
     const Clock::time_point start = Clock::now();
@@ -177,15 +258,24 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
 
     const Interruption interruption;
     RunLog log(folder.log(), training.iteration());
-    vision::Loader loader(plan.pictures, {plan.batches.begin() + training.iteration(), plan.batches.end()},
-                          engine.sizes(), {.threads = 2});
+    training.keep_features(features);
+    const Batches batches(plan.batches.begin() + training.iteration(), plan.batches.end());
+    const Batches unknown = training.unknown(batches);
+    Batches to_read;
+    std::ranges::copy_if(unknown, std::back_inserter(to_read), [](const auto& batch) { return !batch.empty(); });
+    vision::Loader loader(plan.pictures, to_read, engine.sizes(),
+                          {.threads = 2, .cache_bytes = kept_pixels(plan, engine, features)});
     Progress progress("training", "iterations", total, training.iteration());
-    while (training.iteration() < total) {
-        const auto batch = loader.next();
-        const Step step = training.step(batch->pixels, batch->indices);
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+        const vision::Batch read = unknown[i].empty() ? vision::Batch{} : loader.next().value();
+        const Step step = training.step(batches[i], unknown[i], read.pixels);
         log.append(step, seconds());
         std::ostringstream note;
         note << "loss " << std::fixed << std::setprecision(4) << step.loss;
+        if (!features.pictures.empty()) {
+            const FeatureUse use = training.features();
+            note << ", cache " << use.pictures << " pictures, " << megabytes(use.bytes) << ", " << use.hits << " hits";
+        }
         const std::int64_t done = training.iteration();
         progress.update(done, note.str());
 
@@ -200,7 +290,9 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
         }
         if (options.eval_every > 0 && done % options.eval_every == 0 && !is_last) {
             progress.pause();
+            trim_memory();
             print_table(evaluate_all(engine, plan.classes, options.data, false));
+            trim_memory();
         }
     }
     return true;
@@ -217,8 +309,10 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
                                    options.attention_eps);
     if (!options.init.empty()) engine.load_trained(options.init);
+    const MemoryPlan memory = plan_memory(options, plan, engine, folder);
     folder.make();
     describe(options, plan, engine, threads);
+    describe(options, memory);
 
     nlohmann::json settings = run_settings(options, plan, engine);
     Training training(engine, options.settings);
@@ -230,13 +324,17 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
         std::cout << "going on from iteration " << training.iteration() << std::endl;
     }
     try {
-        if (!learn(options, plan, engine, training, folder, settings, seconds_before)) return {status_interrupted, {}};
+        if (!learn(options, plan, engine, training, memory.features, folder, settings, seconds_before))
+            return {status_interrupted, {}};
     } catch (...) {
         if (training.iteration() == 0) folder.discard();  // so that the corrected command is not refused
         throw;
     }
 
+    folder.remove_features();
+    trim_memory();
     settings["iterations"] = options.settings.iterations;
+    settings["features"] = feature_summary(memory.features, training.features());
     settings["good_map"] = usual_map(engine, plan);
     std::vector<std::string> names;
     for (const vision::ClassData& data : plan.classes) names.push_back(data.name);

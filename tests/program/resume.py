@@ -9,23 +9,10 @@ import time
 
 sys.dont_write_bytecode = True
 import scene
-from scene import Scene, read_safetensors, run
-
-
-def log_of(folder):
-    """The lines of a log without what depends on the clock."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    for line in lines:
-        line.pop("seconds")
-    return lines
+from scene import Scene, log_of, run
 
 
 class Resume(Scene):
-    def assert_equal_runs(self, one, other):
-        self.assertEqual(log_of(one), log_of(other))
-        for file in ("model.safetensors", "state.safetensors"):
-            self.assertEqual(read_safetensors(one / file)[0], read_safetensors(other / file)[0], file)
-
     def test_a_run_cut_in_two(self):
         whole = self.train("whole")
         self.assertEqual([line["iteration"] for line in log_of(whole)], list(range(6)))

@@ -131,6 +131,17 @@ def encoder_tensors(seed=1):
     return tensors
 
 
+# --- runs
+
+
+def log_of(folder):
+    """The lines of a log without what depends on the clock."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for line in lines:
+        line.pop("seconds")
+    return lines
+
+
 # --- the scene
 
 
@@ -164,6 +175,12 @@ class Scene(unittest.TestCase):
         done = run(*self.training(self.folder / name, **changes))
         self.assertEqual(done.returncode, 0, done.stderr)
         return self.folder / name
+
+    def assert_equal_runs(self, one, other):
+        """Checks that two runs have the same log, weights and state, bit for bit."""
+        self.assertEqual(log_of(one), log_of(other))
+        for file in ("model.safetensors", "state.safetensors"):
+            self.assertEqual(read_safetensors(one / file)[0], read_safetensors(other / file)[0], file)
 
 
 def main():

@@ -33,7 +33,7 @@ template <Device D> Var<D> gaussian_blur(const Var<D>& x, std::int64_t taps, dou
                 matrix[static_cast<std::size_t>(i * n + j)] = weight(j - i) / total;
         return matrix;
     };
-    return detail::apply_separable(x, band(x.size(-2)), band(x.size(-1)), x.size(-2), x.size(-1));
+    return dinomaly::detail::apply_separable(x, band(x.size(-2)), band(x.size(-1)), x.size(-2), x.size(-1));
 }
 
 /// Maps [B, 256, 256] of groups [B, h w, C] of pictures of height x width, cut into patches of `patch`.

@@ -15,7 +15,7 @@
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-/// A place for tensors: memory that comes back through a shared_ptr, and copies from and to the host.
+/// A place for tensors: memory that comes back through a shared_ptr, and copies from and to the host and within.
 template <class D>
 concept Device = requires(void* target, const void* source, std::size_t bytes) {
     typename D::value_type;
@@ -25,6 +25,7 @@ concept Device = requires(void* target, const void* source, std::size_t bytes) {
     D::zero(target, bytes);
     D::upload(target, source, bytes);
     D::download(target, source, bytes);
+    D::copy(target, source, bytes);
 };
 
 /// The device at the same place that stores values in full precision.

@@ -112,7 +112,9 @@ template <Device D> Tensor<D> ones(Shape shape) {
 
 /// A copy that shares nothing with the original.
 template <Device D> Tensor<D> clone(const Tensor<D>& tensor) {
-    return Tensor<D>(tensor.shape(), tensor.to_vector());
+    Tensor<D> out(tensor.shape());
+    D::copy(out.data(), tensor.data(), static_cast<std::size_t>(out.count()) * sizeof(typename D::value_type));
+    return out;
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -54,6 +54,7 @@ struct ShapesOnly {
     static void zero(void*, std::size_t) {}
     static void upload(void*, const void*, std::size_t) {}
     static void download(void*, const void*, std::size_t) {}
+    static void copy(void*, const void*, std::size_t) {}
 };
 
 /// Compares names and shapes of a module with the tensors of a file that begin with prefix.

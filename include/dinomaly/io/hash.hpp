@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One figure for the content of a StateDict, to tell which weights a result came from: XXH3 with 128 bits over names,
-// types, shapes and bytes, in order of the names. File format, tensor order and metadata do not count.
+// types, shapes and bytes, in order of the names. File format, tensor order and metadata do not count. Also a checksum
+// of plain bytes.
 #pragma once
+
+#include "dinomaly/core/native.hpp"  // brings <immintrin.h> without its warnings, before xxHash does
 
 #ifndef XXH_INLINE_ALL
 #define XXH_INLINE_ALL  // xxHash as a header, no library to link
@@ -21,6 +24,11 @@
 #include "dinomaly/io/state_dict.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::io {
+
+/// A checksum of bytes: XXH3 with 64 bits.
+inline std::uint64_t hash_bytes(std::span<const std::byte> bytes) {
+    return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 /// 32 hexadecimal digits that depend on every name, type, shape and byte. Not cryptographic.
 inline std::string hash(const StateDict& dict) {

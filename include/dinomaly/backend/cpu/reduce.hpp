@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <vector>
+#include <memory>
 
 #include "dinomaly/backend/cpu/device.hpp"
 #include "dinomaly/backend/cpu/parallel.hpp"
@@ -84,14 +84,15 @@ void reduce(Cpu<T>, Op, std::int64_t outer, std::int64_t n, std::int64_t inner, 
                         });
         return;
     }
-    std::vector<T> partial(static_cast<std::size_t>(outer * parts * inner));
+    const std::shared_ptr<void> scratch = Cpu<T>::allocate(static_cast<std::size_t>(outer * parts * inner) * sizeof(T));
+    T* const partial = static_cast<T*>(scratch.get());
     parallel_for(outer * parts, [&](std::int64_t task) {
         const std::int64_t o = task / parts, part = task % parts;
         const std::int64_t first = n * part / parts, last = n * (part + 1) / parts;
-        detail::reduce_columns<Op>(x + (o * n + first) * inner, last - first, inner, partial.data() + task * inner);
+        detail::reduce_columns<Op>(x + (o * n + first) * inner, last - first, inner, partial + task * inner);
     });
     for (std::int64_t o = 0; o < outer; ++o)
-        detail::reduce_columns<Op>(partial.data() + o * parts * inner, parts, inner, y + o * inner);
+        detail::reduce_columns<Op>(partial + o * parts * inner, parts, inner, y + o * inner);
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI::backend

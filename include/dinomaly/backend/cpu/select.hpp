@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "dinomaly/backend/cpu/device.hpp"
 
@@ -13,10 +13,12 @@ namespace dinomaly::inline DINOMALY_ABI::backend {
 
 namespace detail {
 
-/// The k largest of n values in front, the k-th of them at position k-1. NaN counts as largest, so that one is seen.
-template <class T> std::vector<T> largest_first(std::int64_t n, const T* x, std::int64_t k) {
-    std::vector<T> values(x, x + n);
-    std::nth_element(values.begin(), values.begin() + (k - 1), values.end(),
+/// A copy with the k largest of n values in front, the k-th of them at position k-1. NaN counts as largest, so that one
+/// is seen.
+template <class T> std::shared_ptr<const T> largest_first(std::int64_t n, const T* x, std::int64_t k) {
+    const auto values = std::static_pointer_cast<T>(Cpu<T>::allocate(static_cast<std::size_t>(n) * sizeof(T)));
+    std::copy_n(x, n, values.get());
+    std::nth_element(values.get(), values.get() + (k - 1), values.get() + n,
                      [](T a, T b) { return a > b || (std::isnan(a) && !std::isnan(b)); });
     return values;
 }
@@ -25,14 +27,14 @@ template <class T> std::vector<T> largest_first(std::int64_t n, const T* x, std:
 
 /// *y = the k-th largest of n values, 1 <= k <= n.
 template <class T> void kth_largest(Cpu<T>, std::int64_t n, const T* x, std::int64_t k, T* y) {
-    *y = detail::largest_first(n, x, k)[static_cast<std::size_t>(k - 1)];
+    *y = detail::largest_first(n, x, k).get()[k - 1];
 }
 
 /// *y = the mean of the k largest of n values, 1 <= k <= n.
 template <class T> void mean_of_largest(Cpu<T>, std::int64_t n, const T* x, std::int64_t k, T* y) {
-    const std::vector<T> values = detail::largest_first(n, x, k);
+    const std::shared_ptr<const T> values = detail::largest_first(n, x, k);
     double sum = 0;
-    for (std::int64_t i = 0; i < k; ++i) sum += static_cast<double>(values[static_cast<std::size_t>(i)]);
+    for (std::int64_t i = 0; i < k; ++i) sum += static_cast<double>(values.get()[i]);
     *y = static_cast<T>(sum / static_cast<double>(k));
 }
 

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// FeatureCache: the encoder's features of pictures that training sees again.
+//
+// The encoder is frozen and pictures are not augmented, so their features never change: from the second time on, a
+// step costs the bottleneck and the decoder alone, and the picture need not even be decoded. A picture takes
+// 2 N C elements, N tokens of C channels in two groups: 2.4 MB for ViT-S at 392 x 392 in fp32.
+//
+//     FeatureCache<D> cache(FeatureSizes::of(model.config, crop), repeated(batches));
+//     const auto unknown = cache.unknown(batches);            // the pictures whose pixels each batch needs
+//     for (std::size_t i = 0; i < batches.size(); ++i)
+//         trainer.learn(cache.features(model, batches[i], unknown[i], read(unknown[i])));
+//
+// Pictures are encoded one at a time, whether they are kept or not: a picture's features are then the same bits
+// whatever else is in its batch, and the encoder needs memory for one picture.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "dinomaly/io/slot_store.hpp"
+#include "dinomaly/model.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// Numbers of pictures, a list for each batch.
+using PictureBatches = std::vector<std::vector<std::size_t>>;
+
+/// The pictures that the batches ask for more than once, rising: those that are worth keeping.
+inline std::vector<std::size_t> repeated(const PictureBatches& batches) {
+    std::map<std::size_t, std::size_t> times;
+    for (const auto& batch : batches)
+        for (const std::size_t picture : batch) ++times[picture];
+    std::vector<std::size_t> found;
+    for (const auto& [picture, count] : times)
+        if (count > 1) found.push_back(picture);
+    return found;
+}
+
+/// How large a picture's features are: two groups [tokens, width].
+struct FeatureSizes {
+    std::int64_t tokens, width;
+
+    /// Of pictures of crop x crop.
+    static FeatureSizes of(const DinomalyConfig& config, std::int64_t crop) {
+        const std::int64_t side = crop / config.encoder.patch;
+        return {config.encoder.prefix() + side * side, config.encoder.width};
+    }
+    /// Bytes of one group.
+    std::size_t group_bytes(std::size_t element_size) const {
+        return static_cast<std::size_t>(tokens * width) * element_size;
+    }
+};
+
+/// What a FeatureCache holds and how often it helped.
+struct FeatureCacheStatistics {
+    std::size_t pictures = 0, bytes = 0;  ///< kept now
+    std::size_t hits = 0, asked = 0;      ///< of the pictures asked for, those that were not encoded again
+};
+
+/// Features of a fixed set of pictures, kept from the first time on. Used by one thread, as a Trainer is.
+template <Device D> class FeatureCache {
+public:
+    using T = typename D::value_type;
+    using Groups = anomaly::Groups<D>;
+
+    /// Keeps the pictures of these numbers in memory; with none of them it only encodes.
+    FeatureCache(const FeatureSizes& sizes, const std::vector<std::size_t>& kept)
+        : sizes_(sizes), slots_(number(kept)), store_(2 * kept.size(), sizes.group_bytes(sizeof(T))) {}
+
+    /// Keeps them in the file `path`. What is there is used when it was made for the same pictures, sizes and `key`,
+    /// which has to tell encoders, picture contents and sizes apart. Throws Error when the disk has no room.
+    FeatureCache(const FeatureSizes& sizes, const std::vector<std::size_t>& kept, const std::filesystem::path& path,
+                 const std::string& key)
+        : sizes_(sizes),
+          slots_(number(kept)),
+          store_(path, 2 * kept.size(), sizes.group_bytes(sizeof(T)), describe(sizes, kept, key)) {}
+
+    /// Whether the features of a picture are here.
+    bool holds(std::size_t picture) const {
+        const auto found = slots_.find(picture);
+        return found != slots_.end() && store_.is_filled(found->second) && store_.is_filled(found->second + 1);
+    }
+
+    /// For each batch the pictures, each once, whose features are not here when the batches come in this order.
+    PictureBatches unknown(const PictureBatches& batches) const {
+        std::unordered_set<std::size_t> known;
+        PictureBatches result;
+        for (const auto& batch : batches) {
+            auto& missing = result.emplace_back();
+            for (const std::size_t picture : batch) {
+                if (holds(picture) || known.contains(picture) || std::ranges::count(missing, picture) > 0) continue;
+                missing.push_back(picture);
+                if (slots_.contains(picture)) known.insert(picture);
+            }
+        }
+        return result;
+    }
+
+    /// The features [B, N, C] of the pictures of a batch. Those in `unknown` are encoded from images [U, 3, H, W] and
+    /// kept; the others must be here. Throws Error when one is in neither.
+    template <Device Pixels>
+    Groups features(const Dinomaly<D>& model, std::span<const std::size_t> pictures,
+                    std::span<const std::size_t> unknown, const Tensor<Pixels>& images) {
+        const auto batch = static_cast<std::int64_t>(pictures.size());
+        const Shape shape{batch, sizes_.tokens, sizes_.width};
+        std::array<Tensor<D>, 2> groups = {Tensor<D>(shape), Tensor<D>(shape)};
+        const auto put = [&](std::size_t place, std::size_t g, std::span<const std::byte> values) {
+            auto* group = reinterpret_cast<std::byte*>(groups[g].data());
+            D::upload(group + place * values.size(), values.data(), values.size());
+        };
+        std::vector<T> encoded(unknown.empty() ? 0 : static_cast<std::size_t>(sizes_.tokens * sizes_.width));
+        for (std::size_t i = 0; i < unknown.size(); ++i) {
+            const Groups one = model.encode(Var<Pixels>(images.rows(static_cast<std::int64_t>(i), 1)));
+            const Shape expected{1, sizes_.tokens, sizes_.width};
+            check(one[0].shape() == expected, "feature cache", "features of shape ", one[0].shape(), ", ", expected,
+                  " expected");
+            const auto slot = slots_.find(unknown[i]);
+            for (std::size_t g = 0; g < one.size(); ++g) {
+                const auto bytes = std::as_bytes(std::span(encoded));
+                D::download(encoded.data(), one[g].value().data(), bytes.size());
+                if (slot != slots_.end()) store_.write(slot->second + g, bytes);
+                for (std::size_t place = 0; place < pictures.size(); ++place)
+                    if (pictures[place] == unknown[i]) put(place, g, bytes);
+            }
+        }
+        for (std::size_t place = 0; place < pictures.size(); ++place) {
+            if (std::ranges::count(unknown, pictures[place]) > 0) continue;
+            check(holds(pictures[place]), "feature cache", "picture ", pictures[place],
+                  " is not kept: its pixels are needed");
+            for (std::size_t g = 0; g < groups.size(); ++g) put(place, g, store_.read(slots_.at(pictures[place]) + g));
+        }
+        hits_ += pictures.size() - std::min(pictures.size(), unknown.size());
+        asked_ += pictures.size();
+        return {groups[0], groups[1]};
+    }
+
+    FeatureCacheStatistics statistics() const {
+        return {store_.filled() / 2, store_.filled() * store_.slot_bytes(), hits_, asked_};
+    }
+
+private:
+    using Slots = std::unordered_map<std::size_t, std::size_t>;
+
+    /// Each picture has two slots, one a group.
+    static Slots number(const std::vector<std::size_t>& kept) {
+        Slots slots;
+        for (std::size_t i = 0; i < kept.size(); ++i) slots.emplace(kept[i], 2 * i);
+        return slots;
+    }
+
+    static std::string describe(const FeatureSizes& sizes, const std::vector<std::size_t>& kept,
+                                const std::string& key) {
+        std::ostringstream text;
+        text << key << "; elements of " << sizeof(T) << " bytes, " << sizes.tokens << " x " << sizes.width;
+        for (const std::size_t picture : kept) text << ' ' << picture;
+        return text.str();
+    }
+
+    FeatureSizes sizes_;
+    Slots slots_;
+    io::SlotStore store_;
+    std::size_t hits_ = 0, asked_ = 0;
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// memory_estimate: how much memory training or predicting will take at its peak, before any of it is taken.
+//
+// Counted as the block cache (backend/cpu/device.hpp) holds it: every tensor rounded up to its size class, freed blocks
+// included. With a "unit" for one activation [B, N, C] of a batch, N tokens of C channels:
+//
+//   training    a decoder block keeps 5 units (its input, both norms' results, the attention's, the middle), one of 3
+//               (qkv) and one of 4 units (fc1), and in fp32 the running sum of its group. The bottleneck keeps 2 and
+//               one of 4, the loss 6 in fp32, and the sweep works with one of 3 and two of 4.
+//   the encoder 10 units, one of 3 and one of 4, the picture, its patches and the position embedding on its way to the
+//               picture's size; nothing of it is kept.
+//   weights     once in fp32, and once more in the type of the activations where that is a smaller one.
+//   optimiser   three moments and the gradient of what is trained, and two spare blocks of the largest size.
+//
+// Not counted: the program itself, threads' stacks and scratch memory, some 20 MB.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "dinomaly/io/checkpoint.hpp"
+#include "dinomaly/model.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// What memory is asked for.
+struct MemoryUse {
+    bool trains = true;
+    std::int64_t crop = 392, batch = 16;     ///< pictures of crop x crop, so many at a time
+    std::size_t element_size = 4;            ///< of activations: 4 for fp32, 2 for bf16
+    std::int64_t encoded_at_once = 1;        ///< pictures in the encoder at a time when training (FeatureCache: one)
+    std::int64_t batches_waiting = 0;        ///< prepared pictures, fp32, in the loader's queue and in work
+    std::size_t features = 0, pictures = 0;  ///< bytes of the feature cache and of decoded pictures kept by the loader
+    std::int64_t judged = 0;                 ///< test pictures whose maps are kept and ranked together
+};
+
+/// One part of an estimate.
+struct MemoryPart {
+    const char* name;
+    std::size_t bytes;
+};
+
+/// An estimate by parts, the empty ones left out.
+struct MemoryEstimate {
+    std::vector<MemoryPart> parts;
+
+    std::size_t total() const {
+        return std::accumulate(parts.begin(), parts.end(), std::size_t{0},
+                               [](std::size_t sum, const MemoryPart& part) { return sum + part.bytes; });
+    }
+};
+
+namespace detail {
+
+/// Bytes of `blocks` tensors of `count` elements.
+inline std::size_t block_bytes(std::int64_t blocks, std::int64_t count, std::size_t element_size) {
+    return static_cast<std::size_t>(blocks) *
+           backend::BlockCache::size_class(static_cast<std::size_t>(count) * element_size);
+}
+
+/// Bytes of a module's parameters, of all and of the largest.
+struct ParameterBytes {
+    std::size_t all = 0, largest = 0;
+};
+
+template <class M> ParameterBytes parameter_bytes(M& module, std::size_t element_size) {
+    ParameterBytes bytes;
+    nn::for_each_parameter(module, [&](const std::string&, auto& p) {
+        const std::size_t one = block_bytes(1, p.count(), element_size);
+        bytes.all += one;
+        bytes.largest = std::max(bytes.largest, one);
+    });
+    return bytes;
+}
+
+inline constexpr std::size_t fp32 = 4;
+
+/// Elements of one activation [N, C] of a picture.
+inline std::int64_t activation_count(const DinomalyConfig& config, std::int64_t crop) {
+    const std::int64_t side = crop / config.encoder.patch;
+    return (config.encoder.prefix() + side * side) * config.encoder.width;
+}
+
+/// What the encoder, or the decoder without a gradient, works with.
+inline std::size_t forward_bytes(const DinomalyConfig& config, const MemoryUse& use, std::int64_t batch) {
+    const std::int64_t one = activation_count(config, use.crop), pixels = batch * 3 * use.crop * use.crop;
+    const auto units = [&](std::int64_t blocks, std::int64_t width) {
+        return block_bytes(blocks, width * batch * one, use.element_size);
+    };
+    return units(10, 1) + units(1, 3) + units(1, 4) + block_bytes(1, pixels, fp32) +
+           block_bytes(1, pixels, use.element_size) + block_bytes(5, one, fp32);
+}
+
+}  // namespace detail
+
+/// The peak of memory for what is asked, by parts.
+inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const MemoryUse& use) {
+    using detail::fp32;
+    Dinomaly<io::ShapesOnly> outline(config);
+    auto trained = outline.trained();
+    const std::int64_t pixels = 3 * use.crop * use.crop, map = anomaly::map_size * anomaly::map_size;
+
+    MemoryEstimate estimate;
+    const auto add = [&](const char* name, std::size_t bytes) {
+        if (bytes > 0) estimate.parts.push_back({name, bytes});
+    };
+    add("weights", detail::parameter_bytes(outline, fp32).all +
+                       (use.element_size < fp32 ? detail::parameter_bytes(outline, use.element_size).all : 0));
+    if (use.trains) {
+        const detail::ParameterBytes part = detail::parameter_bytes(trained, fp32);
+        add("moments and gradients", 4 * part.all + 2 * part.largest);
+        const std::int64_t unit = use.batch * detail::activation_count(config, use.crop), depth = config.decoder_depth;
+        add("activations", detail::block_bytes(5 * depth + 2, unit, use.element_size) +
+                               detail::block_bytes(depth + 6, unit, fp32) +
+                               detail::block_bytes(depth + 1, 3 * unit, use.element_size) +
+                               detail::block_bytes(depth + 3, 4 * unit, use.element_size));
+        add("encoder", detail::forward_bytes(config, use, use.encoded_at_once));
+    } else {
+        add("activations", detail::forward_bytes(config, use, use.batch) +
+                               detail::block_bytes(1, use.batch * use.crop * use.crop, fp32) +
+                               detail::block_bytes(3, use.batch * map, fp32));
+    }
+    add("feature cache", use.features);
+    add("pictures", use.pictures + static_cast<std::size_t>(use.batches_waiting * use.batch * pixels) * fp32);
+    constexpr std::int64_t judged_bytes = 24;  // a map, a mask and, while they are ranked, twice 8 bytes a pixel
+    add("maps", static_cast<std::size_t>(use.judged * map * judged_bytes));
+    return estimate;
+}
+
+/// The largest batch, at most use.batch, whose estimate is within `limit` bytes; 0 where none is.
+inline std::int64_t largest_batch(const DinomalyConfig& config, MemoryUse use, std::size_t limit) {
+    while (use.batch > 0 && memory_estimate(config, use).total() > limit) --use.batch;
+    return use.batch;
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI
