@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The resize against Pillow 13, byte for byte: the golden set, and sizes around the rule for the order of the passes.
+// The resize against Pillow 13, byte for byte: the golden set, and sizes around the rule for the order of the passes;
+// and against a plain computation for sizes that leave lanes and words unfilled.
 #define BOOST_TEST_MODULE vision_resize
 
 #include "dinomaly/vision/resize.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "dinomaly/vision/codec.hpp"
 #include "tests/support.hpp"
@@ -31,6 +37,62 @@ const Case cases[] = {{"30x60", "20x40"},  // rows saved = 2 * columns saved: ro
                       {"30x61", "20x40"},  // one more: columns first
                       {"12x40", "30x20"}, {"40x12", "20x30"}, {"24x30", "24x17"}, {"30x24", "17x24"},
                       {"50x1", "7x3"},    {"1x50", "3x7"},    {"700x2", "3x2"}};
+
+Image noise(int width, int height, int channels, std::mt19937& random) {
+    Image image = make_image(width, height, channels);
+    for (std::uint8_t& value : image.pixels) value = static_cast<std::uint8_t>(random());
+    return image;
+}
+
+Image transposed(const Image& image) {
+    Image out = make_image(image.height, image.width, image.channels);
+    for (int y = 0; y < image.height; ++y)
+        for (int x = 0; x < image.width; ++x)
+            std::copy_n(image.row(y) + x * image.channels, image.channels, out.row(x) + y * image.channels);
+    return out;
+}
+
+/// The rows of the picture resized to another width, pixel by pixel.
+Image plain_width(const Image& image, int width) {
+    if (width == image.width) return image;
+    Image out = make_image(width, image.height, image.channels);
+    const double scale = static_cast<double>(image.width) / width, support = std::max(scale, 1.0);
+    for (int x = 0; x < width; ++x) {
+        const double center = (x + 0.5) * scale;
+        const int first = std::max(static_cast<int>(center - support + 0.5), 0);
+        const int end = std::min(static_cast<int>(center + support + 0.5), image.width);
+        std::vector<double> weights;
+        double sum = 0;
+        for (int i = first; i < end; ++i) {
+            weights.push_back(std::max(0.0, 1 - std::abs((i - center + 0.5) * (1 / support))));
+            sum += weights.back();
+        }
+        for (int y = 0; y < image.height; ++y)
+            for (int c = 0; c < image.channels; ++c) {
+                std::int64_t total = 1 << 21;
+                for (int i = first; i < end; ++i)
+                    total +=
+                        image.row(y)[i * image.channels + c] *
+                        static_cast<std::int64_t>(0.5 + weights[static_cast<std::size_t>(i - first)] / sum * (1 << 22));
+                out.row(y)[x * image.channels + c] =
+                    static_cast<std::uint8_t>(std::min<std::int64_t>(total >> 22, 255));
+            }
+    }
+    return out;
+}
+
+Image plain_resize(const Image& image, int width, int height) {
+    const auto plain_height = [&](const Image& from) { return transposed(plain_width(transposed(from), height)); };
+    const bool height_first = image.height > height && image.height - height > 2 * (image.width - width);
+    return height_first ? plain_width(plain_height(image), width) : plain_height(plain_width(image, width));
+}
+
+Image cut(const Image& image, const Window& part) {
+    Image out = make_image(part.width, part.height, image.channels);
+    for (int y = 0; y < part.height; ++y)
+        std::copy_n(image.row(part.top + y) + part.left * image.channels, out.stride(), out.row(y));
+    return out;
+}
 
 }  // namespace
 
@@ -62,6 +124,24 @@ BOOST_AUTO_TEST_CASE(order_of_passes_and_odd_sizes) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(random_sizes_agree_with_a_plain_computation) {
+    std::mt19937 random(17);
+    const auto below = [&](int bound) { return 1 + static_cast<int>(random() % static_cast<unsigned>(bound)); };
+    for (int trial = 0; trial < 300; ++trial) {
+        const Image image = noise(below(90), below(90), trial % 2 == 0 ? 3 : 1, random);
+        const int width = trial % 5 == 0 ? image.width : below(80), height = trial % 7 == 0 ? image.height : below(80);
+        BOOST_TEST_CONTEXT(image.width << "x" << image.height << "x" << image.channels << " to " << width << "x"
+                                       << height) {
+            const Image expected = plain_resize(image, width, height);
+            BOOST_REQUIRE(resize(image, width, height) == expected);
+            Window part{.width = below(width), .height = below(height)};
+            part.left = below(width - part.width + 1) - 1;
+            part.top = below(height - part.height + 1) - 1;
+            BOOST_REQUIRE(resize(image, width, height, part) == cut(expected, part));
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(the_same_size_changes_nothing) {
     const Image image{2, 2, 1, {0, 255, 13, 200}};
     BOOST_CHECK(resize(image, 2, 2) == image);
@@ -78,4 +158,7 @@ BOOST_AUTO_TEST_CASE(impossible_sizes_are_refused) {
     BOOST_CHECK_THROW(resize(image, 0, 3), dinomaly::Error);
     BOOST_CHECK_THROW(resize(image, 1 << 20, 1 << 20), dinomaly::Error);
     BOOST_CHECK_THROW(resize(Image{2, 2, 1, {5}}, 3, 3), dinomaly::Error);
+    for (const Window& part : {Window{-1, 0, 2, 2}, Window{0, 3, 1, 2}, Window{0, 0, 0, 1}, Window{0, 0, 5, 4},
+                               Window{2, 2, std::numeric_limits<int>::max(), 1}})
+        BOOST_CHECK_THROW(resize(image, 4, 4, part), dinomaly::Error);
 }
