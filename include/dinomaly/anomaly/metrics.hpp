@@ -47,7 +47,7 @@ inline ImageMetrics image_metrics(std::span<const float> scores, std::span<const
 inline std::vector<std::uint8_t> mask_labels(std::span<const float> masks, MaskRule rule) {
     const float bound = rule == MaskRule::above_zero ? 0.0F : 0.5F;
     std::vector<std::uint8_t> labels(masks.size());
-    detail::Chunks{masks.size()}.for_each([&](std::size_t, std::size_t first, std::size_t end) {
+    detail::Chunks(masks.size()).for_each([&](std::size_t, std::size_t first, std::size_t end) {
         for (std::size_t i = first; i < end; ++i) labels[i] = masks[i] > bound ? 1 : 0;
     });
     return labels;

@@ -2,8 +2,8 @@
 // A stable sort by 32-bit keys in O(n), in parallel.
 //
 // Least significant digit first. Only the bits that differ between the smallest and the largest key are looked at, in
-// as few passes of at most 11 bits as they need, so that scores of a few octaves take three passes of 8 or 9 bits,
-// whose write positions stay in the first cache. A pass counts the digits of each chunk, turns the counts into
+// as few passes of at most 8 bits as they need: 256 write positions stay in the first cache and its page table, which
+// is worth more than the pass that wider digits save. A pass counts the digits of each chunk, turns the counts into
 // positions and moves the chunks; a stable order is one order, so the number of threads does not show in it.
 #pragma once
 
@@ -39,10 +39,12 @@ private:
     std::size_t size_;
 };
 
-/// Entries cut into chunks of equal length for the threads.
+/// Entries cut into chunks for the threads: at most 64, and none so short that handing it out costs more than its work.
 struct Chunks {
-    static constexpr std::size_t length = std::size_t{1} << 16;
     std::size_t entries;
+    std::size_t length;
+
+    explicit Chunks(std::size_t count) : entries(count), length(std::max(std::size_t{1} << 14, (count + 63) / 64)) {}
 
     std::size_t count() const { return (entries + length - 1) / length; }
     /// Calls body(chunk, first, end) for each chunk on the compute threads.
@@ -61,7 +63,7 @@ struct KeyRange {
 };
 
 template <class Entry, class Key> KeyRange key_range(std::span<const Entry> entries, const Key& key_of) {
-    const Chunks chunks{entries.size()};
+    const Chunks chunks(entries.size());
     std::vector<std::pair<std::uint32_t, std::uint32_t>> bounds(chunks.count());
     chunks.for_each([&](std::size_t chunk, std::size_t first, std::size_t end) {
         std::uint32_t low = std::numeric_limits<std::uint32_t>::max(), high = 0;
@@ -81,7 +83,7 @@ template <class Entry, class Key> KeyRange key_range(std::span<const Entry> entr
 /// Moves all entries to where their digit belongs; digit(entry) < digits.
 template <class Entry, class Digit>
 void sort_pass(std::span<const Entry> from, Entry* to, std::size_t digits, const Digit& digit) {
-    const Chunks chunks{from.size()};
+    const Chunks chunks(from.size());
     std::vector<std::uint32_t> next(chunks.count() * digits);  // [chunk, digit], first counts, then positions
     chunks.for_each([&](std::size_t chunk, std::size_t first, std::size_t end) {
         std::uint32_t* counts = next.data() + chunk * digits;
@@ -99,7 +101,7 @@ void sort_pass(std::span<const Entry> from, Entry* to, std::size_t digits, const
 
 /// The entries by rising key_of(entry), equal ones in their order; at most 2^32 - 1 entries.
 template <class Entry, class Key> Block<Entry> radix_sorted(std::span<const Entry> entries, const Key& key_of) {
-    constexpr int most_bits = 11;
+    constexpr int most_bits = 8;
     const KeyRange range = key_range(entries, key_of);
     const int passes = std::max(1, (range.bits + most_bits - 1) / most_bits);
     const int digit_bits = (range.bits + passes - 1) / passes;

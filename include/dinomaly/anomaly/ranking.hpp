@@ -62,7 +62,7 @@ private:
               " scores, at most 2^32 - 1 expected");
         detail::Block<std::uint32_t> keys(scores.size());
         std::atomic<bool> sound = true;
-        detail::Chunks{scores.size()}.for_each([&](std::size_t, std::size_t first, std::size_t end) {
+        detail::Chunks(scores.size()).for_each([&](std::size_t, std::size_t first, std::size_t end) {
             bool finite = true;
             for (std::size_t i = first; i < end; ++i) {
                 finite &= std::abs(scores[i]) <= std::numeric_limits<float>::max();
