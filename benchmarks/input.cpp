@@ -169,16 +169,14 @@ void verify_input(const Picture& picture, const std::vector<float>& found) {
     const vision::Preprocess sizes;
     const vision::Image whole =
         test::plain_resize(vision::to_rgb(vision::decode(picture.file, picture.name)), sizes.size, sizes.size);
-    for (int y = 0; y < sizes.crop; ++y)
-        for (int x = 0; x < sizes.crop; ++x)
-            for (int c = 0; c < 3; ++c) {
-                const auto channel = static_cast<std::size_t>(c);
-                const float value = whole.row(y + sizes.offset())[3 * (x + sizes.offset()) + c];
-                const float expected =
-                    (value / 255.0F - vision::pixel_mean[channel]) / vision::pixel_deviation[channel];
-                const auto place = static_cast<std::size_t>((c * sizes.crop + y) * sizes.crop + x);
-                check(found[place] == expected, "benchmark", picture.name, ": pixel ", x, ",", y, " is ", found[place],
-                      ", ", expected, " expected");
+    auto next = found.begin();
+    for (std::size_t c = 0; c < 3; ++c)
+        for (int y = 0; y < sizes.crop; ++y)
+            for (int x = 0; x < sizes.crop; ++x, ++next) {
+                const float value = whole.row(y + sizes.offset())[3 * static_cast<std::size_t>(x + sizes.offset()) + c];
+                const float expected = (value / 255.0F - vision::pixel_mean[c]) / vision::pixel_deviation[c];
+                check(*next == expected, "benchmark", picture.name, ": pixel ", x, ",", y, " is ", *next, ", ",
+                      expected, " expected");
             }
 }
 

@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(random_scores_agree_with_plain_computations) {
         Labels labels;
         for (std::size_t i = 0; i < count; ++i) {
             labels.push_back(i == 0 || (i > 1 && random() % rarity == 0) ? 1 : 0);
-            scores.push_back(std::round(levels * (normal(random) + labels.back())) / levels);
+            scores.push_back(std::round(levels * (normal(random) + static_cast<float>(labels.back()))) / levels);
         }
         const Plain plain(scores, labels);
         BOOST_REQUIRE_CLOSE_FRACTION(auroc(scores, labels), plain.auroc, exact);
