@@ -51,10 +51,11 @@ std::vector<std::uint8_t> visible_difference(const vision::Image& a, const visio
 /// Removes regions of a few pixels. Returns how many pixels are left.
 std::int64_t remove_specks(std::vector<std::uint8_t>& mask) {
     const anomaly::Regions regions = anomaly::label_regions(mask, Relief::picture_side, Relief::picture_side);
-    std::int64_t left = 0;
-    for (std::size_t i = 0; i < mask.size(); ++i) {
-        if (regions.area[static_cast<std::size_t>(regions.label[i])] < speck_area) mask[i] = 0;
-        left += mask[i] != 0 ? 1 : 0;
+    std::int64_t left = regions.anomalous;
+    for (const anomaly::Run& run : regions.runs) {
+        if (regions.area[run.region] >= speck_area) continue;
+        std::fill(mask.begin() + run.first, mask.begin() + run.end, std::uint8_t{0});
+        left -= run.end - run.first;
     }
     return left;
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,29 @@ BOOST_AUTO_TEST_CASE(pixel_metrics_equal_scikit_learn) {
     BOOST_CHECK_SMALL(found.f1_max - expected.at("f1_max").get<double>(), 1e-6);
     BOOST_CHECK_SMALL(found.aupro - expected.at("aupro_200_steps_fpr_0.3").get<double>(), 1e-5);
     BOOST_CHECK(found.aupro_exact > 0.5 && found.aupro_exact < 1);
+}
+
+BOOST_AUTO_TEST_CASE(any_number_of_threads_gives_the_same_bits) {
+    const StackSize size{5, 191, 203};  // several chunks, the last of them short
+    std::mt19937 random(5);
+    std::normal_distribution<float> normal;
+    std::vector<float> maps, masks;
+    for (std::int64_t i = 0; i < size.pixels(); ++i) {
+        masks.push_back(random() % 40 == 0 ? 1.0F : 0.0F);
+        maps.push_back(std::round(1000 * (normal(random) + masks.back())) / 1000);
+    }
+    std::vector<PixelMetrics> found;
+    for (int threads : {1, 2, 5}) {
+        backend::thread_pool().resize(threads);
+        found.push_back(pixel_metrics(maps, masks, size, MaskRule::above_zero));
+    }
+    for (const PixelMetrics& metrics : found) {
+        BOOST_CHECK_EQUAL(metrics.auroc, found[0].auroc);
+        BOOST_CHECK_EQUAL(metrics.ap, found[0].ap);
+        BOOST_CHECK_EQUAL(metrics.f1_max, found[0].f1_max);
+        BOOST_CHECK_EQUAL(metrics.aupro, found[0].aupro);
+        BOOST_CHECK_EQUAL(metrics.aupro_exact, found[0].aupro_exact);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_threshold_of_f1_separates_the_pictures) {

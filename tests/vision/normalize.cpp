@@ -41,6 +41,13 @@ BOOST_AUTO_TEST_CASE(the_crop_is_the_middle) {
     BOOST_TEST(cropped.row(13)[13] == 165);
 }
 
+BOOST_AUTO_TEST_CASE(grey_pictures_become_rgb_after_the_resize_as_before_it) {
+    Image grey = make_image(37, 29, 1);
+    for (std::size_t i = 0; i < grey.pixels.size(); ++i) grey.pixels[i] = static_cast<std::uint8_t>(i * 89 % 256);
+    const Preprocess sizes{.size = 18, .crop = 14};
+    BOOST_CHECK(to_input(grey, sizes) == to_input(to_rgb(grey), sizes));
+}
+
 BOOST_AUTO_TEST_CASE(masks_are_scaled_to_one) {
     Image mask = make_image(14, 14, 1);
     mask.pixels[3] = 255;

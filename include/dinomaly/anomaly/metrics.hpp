@@ -6,7 +6,6 @@
 // > 0.5 (earlier practice). A figure without meaning (one class absent) is NaN; see ranking.hpp.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -38,25 +37,27 @@ enum class MaskRule { above_zero, above_half };
 
 /// Metrics of whole pictures from their scores; a label other than 0 means anomalous.
 inline ImageMetrics image_metrics(std::span<const float> scores, std::span<const std::uint8_t> labels) {
-    const Ranking ranking(scores);
-    const BestF1 best = best_f1(ranking, labels);
-    return {auroc(ranking, labels), average_precision(ranking, labels), best.value, best.threshold};
+    return detail::of_labels(scores, labels, [](const Curve& curve) {
+        const BestF1 best = best_f1(curve);
+        return ImageMetrics{auroc(curve), average_precision(curve), best.value, best.threshold};
+    });
 }
 
 /// Pixel labels of masks by a rule: 1 where the mask marks a defect.
 inline std::vector<std::uint8_t> mask_labels(std::span<const float> masks, MaskRule rule) {
     const float bound = rule == MaskRule::above_zero ? 0.0F : 0.5F;
     std::vector<std::uint8_t> labels(masks.size());
-    std::ranges::transform(masks, labels.begin(), [=](float value) { return std::uint8_t{value > bound}; });
+    detail::Chunks(masks.size()).for_each([&](std::size_t, std::size_t first, std::size_t end) {
+        for (std::size_t i = first; i < end; ++i) labels[i] = masks[i] > bound ? 1 : 0;
+    });
     return labels;
 }
 
 /// Metrics of the pixels of one class. The ranking of its maps is shared between rules; masks have the maps' size.
 inline PixelMetrics pixel_metrics(const Ranking& maps, std::span<const float> masks, StackSize size, MaskRule rule) {
-    const std::vector<std::uint8_t> labels = mask_labels(masks, rule);
-    const Regions regions = label_regions(labels, size);
-    return {auroc(maps, labels), average_precision(maps, labels), best_f1(maps, labels).value, aupro_200(maps, regions),
-            aupro_exact(maps, regions)};
+    const Regions regions = label_regions(mask_labels(masks, rule), size);
+    const Curve curve(maps, regions);
+    return {auroc(curve), average_precision(curve), best_f1(curve).value, aupro_200(curve), aupro_exact(curve)};
 }
 
 /// The same from unsorted maps. Throws when maps or masks differ from the size or a map holds a NaN.

@@ -138,7 +138,7 @@ private:
             const std::lock_guard lock(mutex_);
             if (cache_[index]) return cache_[index];
         }
-        auto picture = std::make_shared<const Image>(resize_and_crop(read_rgb(pictures_[index]), sizes_));
+        auto picture = std::make_shared<const Image>(to_rgb(resize_and_crop(read_picture(pictures_[index]), sizes_)));
         const std::lock_guard lock(mutex_);
         const std::size_t bytes = picture->pixels.size();
         if (!cache_[index] && bytes <= limits_.cache_bytes - cached_bytes_) {

@@ -46,13 +46,9 @@ struct Preprocess {
 };
 
 /// The picture resized to size x size and cut to its middle crop x crop, as many channels as before.
-inline Image resize_and_crop(Image image, const Preprocess& sizes) {
+inline Image resize_and_crop(const Image& image, const Preprocess& sizes) {
     sizes.validate();
-    const Image whole = resize(std::move(image), sizes.size, sizes.size);
-    Image out = make_image(sizes.crop, sizes.crop, whole.channels);
-    const std::size_t left = static_cast<std::size_t>(sizes.offset()) * static_cast<std::size_t>(whole.channels);
-    for (int y = 0; y < sizes.crop; ++y) std::copy_n(whole.row(y + sizes.offset()) + left, out.stride(), out.row(y));
-    return out;
+    return resize(image, sizes.size, sizes.size, {sizes.offset(), sizes.offset(), sizes.crop, sizes.crop});
 }
 
 /// Normalises an RGB picture [height, width, 3] into out [3, height, width].
@@ -62,17 +58,17 @@ inline void normalize(const Image& rgb, std::span<float> out) {
     check(out.size() == rgb.pixels.size(), "normalize", "room for ", out.size(), " values, ", rgb.pixels.size(),
           " expected");
     const std::size_t plane = out.size() / 3;
-    for (std::size_t c = 0; c < 3; ++c) {
-        std::array<float, 256> value_of;
-        for (std::size_t v = 0; v < value_of.size(); ++v)
-            value_of[v] = (static_cast<float>(v) / 255.0F - pixel_mean[c]) / pixel_deviation[c];
-        for (std::size_t i = 0; i < plane; ++i) out[c * plane + i] = value_of[rgb.pixels[3 * i + c]];
-    }
+    std::array<std::array<float, 256>, 3> value_of;
+    for (std::size_t c = 0; c < 3; ++c)
+        for (std::size_t v = 0; v < 256; ++v)
+            value_of[c][v] = (static_cast<float>(v) / 255.0F - pixel_mean[c]) / pixel_deviation[c];
+    for (std::size_t i = 0; i < plane; ++i)
+        for (std::size_t c = 0; c < 3; ++c) out[c * plane + i] = value_of[c][rgb.pixels[3 * i + c]];
 }
 
 /// The network's input [3, crop, crop] of a decoded picture, grey or RGB.
-inline std::vector<float> to_input(Image picture, const Preprocess& sizes) {
-    const Image cropped = resize_and_crop(to_rgb(std::move(picture)), sizes);
+inline std::vector<float> to_input(const Image& picture, const Preprocess& sizes) {
+    const Image cropped = to_rgb(resize_and_crop(picture, sizes));
     std::vector<float> out(cropped.pixels.size());
     normalize(cropped, out);
     return out;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PNG through libpng: every depth, colour type and interlacing to an 8-bit Image, and back.
+// PNG through libpng: every depth, colour type and interlacing to an 8-bit Image, and back. The ordinary kind, 8 bits a
+// sample without palette and interlacing, goes a shorter way once libpng has read the header: see png_rows.hpp.
 //
 // The values are those of Pillow's convert: alpha and tRNS are dropped, 1, 2 and 4 bit grey is stretched to 0..255, a
 // palette is looked up (an index outside it is black), gamma and colour profiles are ignored. 16 bit: the high byte,
@@ -11,11 +12,13 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "dinomaly/vision/guarded_call.hpp"
 #include "dinomaly/vision/image.hpp"
+#include "dinomaly/vision/png_rows.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::vision {
 
@@ -87,6 +90,25 @@ struct PngReader : JumpGuard {
             for (std::size_t y = 0; y < self.height; ++y)
                 png_read_row(self.png, self.raw.data() + y * self.row_bytes, nullptr);
         png_read_end(self.png, nullptr);
+    }
+
+    /// The picture by the short way, where it is an ordinary and sound one. The header has been read, and with it the
+    /// length and the type of the first chunk of image data.
+    std::optional<Image> ordinary_image(std::span<const std::byte> file) const {
+        if (depth != 8 || png_get_interlace_type(png, info) != PNG_INTERLACE_NONE) return std::nullopt;
+        auto pixels = [&] {
+            const auto chunks = file.last(rest.size() + 8);
+            switch (color) {
+                case PNG_COLOR_TYPE_GRAY: return ordinary_pixels<1, 1>(chunks, width, height);
+                case PNG_COLOR_TYPE_GRAY_ALPHA: return ordinary_pixels<2, 1>(chunks, width, height);
+                case PNG_COLOR_TYPE_RGB: return ordinary_pixels<3, 3>(chunks, width, height);
+                case PNG_COLOR_TYPE_RGB_ALPHA: return ordinary_pixels<4, 3>(chunks, width, height);
+                default: return std::optional<std::vector<std::uint8_t>>();
+            }
+        }();
+        if (!pixels) return std::nullopt;
+        return Image{static_cast<int>(width), static_cast<int>(height), (color & PNG_COLOR_MASK_COLOR) != 0 ? 3 : 1,
+                     *std::move(pixels)};
     }
 
     /// The rows as grey or RGB.
@@ -185,6 +207,7 @@ inline Image decode_png(std::span<const std::byte> file, const std::string& name
     // Deflate shrinks at most 1032 times: a file too short for its own header is refused before it is given memory.
     check(reader.row_bytes * reader.height / 1032 <= file.size(), name.c_str(), "not a sound PNG: ", file.size(),
           " bytes cannot hold ", reader.width, "x", reader.height, " pixels");
+    if (std::optional<Image> image = reader.ordinary_image(file)) return *std::move(image);
     if (!guarded_call(reader, detail::PngReader::prepare_rows)) fail(name, "not a sound PNG: ", reader.message.data());
     reader.raw.resize(reader.row_bytes * reader.height);
     if (!guarded_call(reader, detail::PngReader::read_rows)) fail(name, "not a sound PNG: ", reader.message.data());
