@@ -2,8 +2,10 @@
 // A pool of threads and the one way work is spread over it: parallel_for(tasks, body).
 //
 // Tasks are handed out one at a time from a counter, so uneven tasks balance. What each task of a sum adds up is chosen
-// by sizes alone, so sums are the same bits on any number of threads. Products are cut by the number of threads
-// (gemm.hpp): there the same number of threads gives the same bits.
+// by sizes alone, so sums are the same bits on any number of threads.
+//
+// A model is hundreds of short jobs a picture. Threads therefore look for the next job for some microseconds before they
+// sleep, and so does the caller for the end of its own.
 #pragma once
 
 #include <atomic>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/core/native.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
@@ -51,14 +54,17 @@ public:
             body_ = &body;
             tasks_ = tasks;
             next_.store(0, std::memory_order_relaxed);
-            busy_ = static_cast<int>(workers_.size());
+            busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
             error_ = nullptr;
-            ++job_;
+            job_.fetch_add(1, std::memory_order_release);
         }
         wake_.notify_all();
         work();
-        std::unique_lock lock(mutex_);
-        done_.wait(lock, [this] { return busy_ == 0; });
+        const auto is_done = [this] { return busy_.load(std::memory_order_acquire) == 0; };
+        if (!look_for(is_done)) {
+            std::unique_lock lock(mutex_);
+            done_.wait(lock, is_done);
+        }
         if (error_) std::rethrow_exception(error_);
     }
 
@@ -68,20 +74,35 @@ private:
         return inside;
     }
 
+    /// Waits for the condition without sleeping, for some microseconds; returns whether it came true.
+    template <class Condition> static bool look_for(const Condition& condition) {
+        for (int i = 0; i < 4000; ++i) {
+            if (condition()) return true;
+#if defined(__SSE2__)
+            _mm_pause();
+#endif
+        }
+        return false;
+    }
+
     void start(int threads) {
         quit_ = false;
         for (int i = 1; i < threads; ++i)
-            workers_.emplace_back([this, seen = job_]() mutable {
+            workers_.emplace_back([this, seen = job_.load()]() mutable {
+                const auto is_called = [&] {
+                    return quit_.load(std::memory_order_relaxed) || job_.load(std::memory_order_acquire) != seen;
+                };
                 for (;;) {
-                    {
+                    if (!look_for(is_called)) {
                         std::unique_lock lock(mutex_);
-                        wake_.wait(lock, [&] { return quit_ || job_ != seen; });
-                        if (quit_) return;
-                        seen = job_;
+                        wake_.wait(lock, is_called);
                     }
+                    if (quit_) return;
+                    seen = job_.load(std::memory_order_acquire);
                     work();
+                    if (busy_.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
                     const std::lock_guard lock(mutex_);
-                    if (--busy_ == 0) done_.notify_one();
+                    done_.notify_one();
                 }
             });
     }
@@ -115,9 +136,9 @@ private:
     const std::function<void(std::int64_t)>* body_ = nullptr;
     std::int64_t tasks_ = 0;
     std::atomic<std::int64_t> next_{0};
-    std::uint64_t job_ = 0;
-    int busy_ = 0;
-    bool quit_ = false;
+    std::atomic<std::uint64_t> job_{0};
+    std::atomic<int> busy_{0};
+    std::atomic<bool> quit_{false};
     std::exception_ptr error_;
 };
 
