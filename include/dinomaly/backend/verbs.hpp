@@ -17,6 +17,7 @@
 
 #include "dinomaly/backend/cpu/attention.hpp"
 #include "dinomaly/backend/cpu/device.hpp"
+#include "dinomaly/backend/cpu/frozen_block.hpp"
 #include "dinomaly/backend/cpu/gemm.hpp"
 #include "dinomaly/backend/cpu/linear_attention.hpp"
 #include "dinomaly/backend/cpu/map.hpp"

@@ -13,6 +13,8 @@ namespace dinomaly::inline DINOMALY_ABI::nn {
 
 template <Device D, template <Device> class Mixer = Attention, template <Device> class Scale = LayerScale>
 struct Block {
+    using device = D;
+
     LayerNorm<D> norm1;
     Mixer<D> attn;
     Scale<D> ls1;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transformer blocks that never change, on the CPU: x += proj(mix(qkv(norm x))), x += fc2(gelu(fc1(norm x))).
+//
+// All but the mixing of tokens works on rows, so a panel of 48 rows goes through proj, fc1, fc2 and the next block's qkv
+// while it is in the second cache: between two attentions there is one pass over x, in one parallel loop. The hidden
+// layer of the MLP never exists as a whole. The norms' scales and shifts and layer scales are folded into the weights
+// (nn/frozen.hpp). x, sums and statistics are in full precision, qkv and what is mixed in A, products in W.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+#include <vector>
+
+#include "dinomaly/backend/cpu/frozen_linear.hpp"
+#include "dinomaly/backend/cpu/linear_attention.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::backend {
+
+/// fc2(gelu(fc1(x))).
+template <class W, class T> struct FrozenMlp { FrozenLinear<W, T> fc1, fc2; };
+
+/// The weights of one block. T is the type of sums.
+template <class W, class T> struct FrozenBlock {
+    double norm1_eps, norm2_eps;
+    std::int64_t heads;
+    bool is_linear;        // which attention mixes the tokens
+    double attention_eps;  // of the linear one
+    FrozenLinear<W, T> qkv, proj;
+    FrozenMlp<W, T> mlp;
+};
+
+namespace detail {
+
+/// y = (x - mean) / sqrt(variance + eps) for each row.
+template <class T, class Y>
+void normalize_rows(std::int64_t rows, std::int64_t cols, const T* x, double eps, Y* y) {
+    const Lane<T> lane;
+    for (std::int64_t r = 0; r < rows; ++r, x += cols, y += cols) {
+        const Packet<T> mean(lane.sum(cols, [&](auto at) { return at.load(x); }) / T(cols));
+        const T variance = lane.sum(cols, [&](auto at) {
+            const Packet<T> d = at.load(x) - mean;
+            return d * d;
+        }) / T(cols);
+        const Packet<T> scale(T(1) / std::sqrt(variance + T(eps)));
+        lane.each(cols, [&](auto at) { at.store(y, (at.load(x) - mean) * scale); });
+    }
+}
+
+/// For each row y = f(sums + bias, y).
+template <class T, class Y, class F>
+void finish_rows(std::int64_t rows, std::int64_t cols, const T* sums, const T* bias, Y* y, const F& f) {
+    const Lane<T> lane;
+    for (std::int64_t r = 0; r < rows; ++r, sums += cols, y += cols)
+        lane.each(cols, [&](auto at) { at.store(y, f(at.load(sums) + at.load(bias), y, at)); });
+}
+
+/// Scratch memory of one panel as it goes through a block's row-wise parts.
+template <class A, class W, class T> class FrozenRows {
+public:
+    using Input = std::conditional_t<std::is_same_v<W, Code>, T, W>;  // what products take
+
+    explicit FrozenRows(std::int64_t width)
+        : width_(width),
+          hidden_width_(std::is_same_v<W, Code> ? 4 * width : std::min(4 * width, hidden_part)),
+          normal_(scratch<Input>(RowPanels::most * width)),
+          hidden_(scratch<Input>(RowPanels::most * hidden_width_)),
+          sums_(scratch<T>(RowPanels::most * std::max(3 * width, hidden_width_))),
+          outer_(scratch<T>(RowPanels::most * width)) {}
+
+    /// qkv [rows, 3 C] of x [rows, C].
+    void enter(const FrozenBlock<W, T>& block, std::int64_t rows, const T* x, A* qkv) {
+        normalize_rows(rows, width_, x, block.norm1_eps, normal_.get());
+        block.qkv.multiply(rows, normal_.get(), sums_.get());
+        finish_rows(rows, 3 * width_, sums_.get(), block.qkv.bias(), qkv,
+                    [](Packet<T> sum, const A*, auto) { return sum; });
+    }
+
+    /// x += proj(mixed), x += mlp(norm2(x)).
+    void leave(const FrozenBlock<W, T>& block, std::int64_t rows, const A* mixed, T* x) {
+        block.proj.multiply(rows, mixed, outer_.get());
+        add(rows, block.proj.bias(), x);
+        normalize_rows(rows, width_, x, block.norm2_eps, normal_.get());
+        mlp(block.mlp, rows, normal_.get());
+        add(rows, block.mlp.fc2.bias(), x);
+    }
+
+    /// y = mlp(x), x [rows, C] in full precision.
+    void through(const FrozenMlp<W, T>& part, std::int64_t rows, const T* x, T* y) {
+        std::transform(x, x + rows * width_, normal_.get(), [](T value) { return static_cast<Input>(value); });
+        mlp(part, rows, normal_.get());
+        finish_rows(rows, width_, outer_.get(), part.fc2.bias(), y, [](Packet<T> sum, const T*, auto) { return sum; });
+    }
+
+private:
+    static constexpr std::int64_t hidden_part = 768;  // of the hidden layer that exists at a time
+
+    void add(std::int64_t rows, const T* bias, T* x) {
+        finish_rows(rows, width_, outer_.get(), bias, x,
+                    [](Packet<T> sum, const T* before, auto at) { return at.load(before) + sum; });
+    }
+
+    /// The sums of fc2 to outer_, without its bias.
+    void mlp(const FrozenMlp<W, T>& part, std::int64_t rows, const Input* x) {
+        const auto gelu = [](Packet<T> z, const Input*, auto) { return z * math::normal_cdf(z); };
+        if constexpr (std::is_same_v<W, Code>) {
+            part.fc1.multiply(rows, x, sums_.get());
+            finish_rows(rows, hidden_width_, sums_.get(), part.fc1.bias(), hidden_.get(), gelu);
+            part.fc2.multiply(rows, hidden_.get(), outer_.get());
+        } else {
+            for (std::int64_t first = 0; first < part.fc1.out(); first += hidden_width_) {
+                const std::int64_t count = std::min(hidden_width_, part.fc1.out() - first);
+                part.fc1.multiply(rows, x, sums_.get(), first, count);
+                finish_rows(rows, count, sums_.get(), part.fc1.bias() + first, hidden_.get(), gelu);
+                part.fc2.multiply_part(rows, hidden_.get(), first, count, outer_.get(), first > 0);
+            }
+        }
+    }
+
+    std::int64_t width_, hidden_width_;
+    std::shared_ptr<Input> normal_, hidden_;
+    std::shared_ptr<T> sums_, outer_;
+};
+
+/// Calls body(scratch, first row, rows) for every panel of rows.
+template <class A, class W, class T, class Body>
+void each_frozen_panel(std::int64_t rows, std::int64_t width, const Body& body) {
+    const RowPanels panels(rows);
+    parallel_for(panels.count(), [&](std::int64_t i) {
+        FrozenRows<A, W, T> scratch(width);
+        body(scratch, panels.first(i), panels.first(i + 1) - panels.first(i));
+    });
+}
+
+}  // namespace detail
+
+/// y [rows, C] = mlp(x) in full precision.
+template <class A, class W, class T>
+void frozen_mlp(Cpu<A>, const FrozenMlp<W, T>& mlp, std::int64_t rows, const T* x, T* y) {
+    const std::int64_t width = mlp.fc1.in();
+    detail::each_frozen_panel<A, W, T>(rows, width, [&](auto& panel, std::int64_t first, std::int64_t count) {
+        panel.through(mlp, count, x + first * width, y + first * width);
+    });
+}
+
+/// Runs blocks over x [B, N, C], in full precision and in place. The output of block i is added to sums[i] [B, N, C]
+/// where that is not null.
+template <class A, class W, class T>
+void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<W, T>>& blocks, std::int64_t batch, std::int64_t tokens, T* x,
+                   const std::vector<T*>& sums) {
+    if (blocks.empty() || batch * tokens == 0) return;
+    const std::int64_t rows = batch * tokens, width = blocks[0].qkv.in();
+    const std::shared_ptr<A> qkv = scratch<A>(rows * 3 * width), mixed = scratch<A>(rows * width);
+    detail::each_frozen_panel<A, W, T>(rows, width, [&](auto& panel, std::int64_t first, std::int64_t count) {
+        panel.enter(blocks[0], count, x + first * width, qkv.get() + first * 3 * width);
+    });
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        const FrozenBlock<W, T>& block = blocks[i];
+        const AttentionSizes sizes{batch, tokens, block.heads, width / block.heads};
+        if (block.is_linear)
+            linear_attention_forward(Cpu<A>{}, sizes, static_cast<T>(block.attention_eps), qkv.get(), mixed.get());
+        else
+            attention_forward(Cpu<A>{}, sizes, qkv.get(), mixed.get(), static_cast<T*>(nullptr));
+        detail::each_frozen_panel<A, W, T>(rows, width, [&](auto& panel, std::int64_t first, std::int64_t count) {
+            T* part = x + first * width;
+            panel.leave(block, count, mixed.get() + first * width, part);
+            if (sums[i] != nullptr)
+                Lane<T>{}.each(count * width, [&](auto at) {
+                    T* sum = sums[i] + first * width;
+                    at.store(sum, at.load(sum) + at.load(part));
+                });
+            if (i + 1 < blocks.size()) panel.enter(blocks[i + 1], count, part, qkv.get() + first * 3 * width);
+        });
+    }
+}
+
+/// x [B, N, C] = the projections of the patches of images [B, 3, H, W], rows prefix .. N-1 of each picture, plus their
+/// position [h w, C]; full precision in and out.
+template <class A, class W, class T>
+void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t batch, std::int64_t height,
+                    std::int64_t width, std::int64_t patch, std::int64_t prefix, const T* images, const T* position,
+                    T* x) {
+    const std::int64_t grid_rows = height / patch, grid_cols = width / patch, count = grid_rows * grid_cols;
+    const std::int64_t channels = projection.out(), inputs = projection.in(), planes = inputs / (patch * patch);
+    const RowPanels panels(count);
+    parallel_for(batch * panels.count(), [&](std::int64_t task) {
+        using Input = typename detail::FrozenRows<A, W, T>::Input;
+        const std::int64_t picture = task / panels.count(), first = panels.first(task % panels.count());
+        const std::int64_t rows = panels.first(task % panels.count() + 1) - first;
+        const std::shared_ptr<Input> pixels = scratch<Input>(rows * inputs);
+        const std::shared_ptr<T> sums = scratch<T>(rows * channels);
+        Input* to = pixels.get();
+        for (std::int64_t r = first; r < first + rows; ++r)
+            for (std::int64_t plane = 0; plane < planes; ++plane)
+                for (std::int64_t line = 0; line < patch; ++line) {
+                    const T* from = images + ((picture * planes + plane) * height + r / grid_cols * patch + line) * width +
+                                    r % grid_cols * patch;
+                    for (std::int64_t i = 0; i < patch; ++i) *to++ = static_cast<Input>(from[i]);
+                }
+        projection.multiply(rows, pixels.get(), sums.get());
+        T* out = x + (picture * (prefix + count) + prefix + first) * channels;
+        const T* place = position + first * channels;
+        Lane<T>{}.each(rows * channels, [&](auto at) { at.store(out, at.load(sums.get()) + at.load(place)); });
+        for (std::int64_t r = 0; r < rows; ++r)
+            Lane<T>{}.each(channels, [&](auto at) {
+                T* row = out + r * channels;
+                at.store(row, at.load(row) + at.load(projection.bias()));
+            });
+    });
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI::backend

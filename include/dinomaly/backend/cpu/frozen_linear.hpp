@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// FrozenLinear: x w^T for weights that never change, packed once, in float, bfloat16 or 8-bit codes.
+//
+// Codes (W = Code): a weight of output c is scale_c q, q from -127 to 127; a row of x is step u + low, u from 0 to 255,
+// its scale its own (Dettmers et al., LLM.int8, 2022, without outliers). Then
+//     sum_k x w = scale_c (step sum_k u q + low sum_k q)
+// where the first sum is done in integers and the last is known beforehand.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "dinomaly/backend/cpu/gemm.hpp"
+#include "dinomaly/backend/cpu/rows.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::backend {
+
+/// Weights w [n, k] with a bias [n] that is left to what follows. T is the type of sums.
+template <class W, class T = float> class FrozenLinear {
+public:
+    FrozenLinear() = default;
+    FrozenLinear(std::int64_t n, std::int64_t k, const T* w, std::vector<T> bias)
+        : n_(n), k_(k), weights_(packed(n, k, w)), bias_(std::move(bias)) {}
+    FrozenLinear(FrozenLinear&&) = default;
+    FrozenLinear& operator=(FrozenLinear&&) = default;
+
+    std::int64_t out() const { return n_; }
+    std::int64_t in() const { return k_; }
+    const T* bias() const { return bias_.data(); }
+
+    /// sums [rows, n], or only outputs first .. first + count - 1 of them, = x [rows, k] w^T on the calling thread.
+    void multiply(std::int64_t rows, const W* x, T* sums, std::int64_t first, std::int64_t count) const {
+        detail::multiply_rows(rows, count, k_, Matrix<const W>{x, k_}, weights_.from(0, first), Matrix<T>{sums, count},
+                              false);
+    }
+    void multiply(std::int64_t rows, const W* x, T* sums) const { multiply(rows, x, sums, 0, n_); }
+
+    /// sums [rows, n] = or += x [rows, count] with inputs first .. first + count - 1 of w.
+    void multiply_part(std::int64_t rows, const W* x, std::int64_t first, std::int64_t count, T* sums, bool adds) const {
+        detail::multiply_rows(rows, n_, count, Matrix<const W>{x, count}, weights_.from(first, 0), Matrix<T>{sums, n_},
+                              adds);
+    }
+
+private:
+    /// In double the weights are read where they lie, and are copied so that they stay.
+    Panels<W> packed(std::int64_t n, std::int64_t k, const T* w) {
+        if constexpr (std::is_same_v<W, double>) {
+            copy_.assign(w, w + n * k);
+            w = copy_.data();
+        }
+        return Panels<W>(k, n, Matrix<const T>{w, k, true});
+    }
+
+    std::int64_t n_ = 0, k_ = 0;
+    std::vector<T> copy_;
+    Panels<W> weights_;
+    std::vector<T> bias_;
+};
+
+namespace detail {
+
+/// The codes of a row of x and what they stand for: x is about step u + low.
+struct RowCodes {
+    float step, low;
+};
+
+template <class X> RowCodes quantize_row(const X* x, std::int64_t n, Code* codes) {
+    const Lane<float> lane;
+    const float high = std::max(0.0F, lane.max(n, [&](auto at) { return at.load(x); }));
+    const float low = std::min(0.0F, -lane.max(n, [&](auto at) { return -at.load(x); }));
+    const float step = std::max((high - low) / 255, 1e-30F);
+    const float inverse = 1 / step;
+    for (std::int64_t i = 0; i < n; ++i)
+        codes[i] = static_cast<Code>(
+            std::min(255, static_cast<int>((static_cast<float>(x[i]) - low) * inverse + 0.5F)));
+    return {step, low};
+}
+
+}  // namespace detail
+
+/// Weights in codes; rows of x are turned into codes as they come.
+template <> class FrozenLinear<Code, float> {
+public:
+    FrozenLinear() = default;
+    FrozenLinear(std::int64_t n, std::int64_t k, const float* w, std::vector<float> bias)
+        : n_(n), k_(k), bias_(std::move(bias)), scales_(static_cast<std::size_t>(n)), sums_(scales_) {
+        std::vector<Code> codes(static_cast<std::size_t>(n * k));
+        for (std::int64_t c = 0; c < n; ++c) {
+            float largest = 0;
+            for (std::int64_t i = 0; i < k; ++i) largest = std::max(largest, std::abs(w[c * k + i]));
+            const float scale = std::max(largest / 127, 1e-30F);
+            std::int64_t sum = 0;
+            for (std::int64_t i = 0; i < k; ++i) {
+                const auto code = static_cast<std::int8_t>(std::lround(w[c * k + i] / scale));
+                codes[static_cast<std::size_t>(c * k + i)] = static_cast<Code>(code);
+                sum += code;
+            }
+            scales_[static_cast<std::size_t>(c)] = scale;
+            sums_[static_cast<std::size_t>(c)] = scale * static_cast<float>(sum);
+        }
+        weights_ = Panels<Code>(k, n, Matrix<const Code>{codes.data(), k, true});
+    }
+
+    std::int64_t out() const { return n_; }
+    std::int64_t in() const { return k_; }
+    const float* bias() const { return bias_.data(); }
+
+    /// sums [rows, n] = x [rows, k] w^T, about, on the calling thread.
+    template <class X> void multiply(std::int64_t rows, const X* x, float* sums) const {
+        const std::int64_t stride = words_of<Code>(k_) * Tile<Code>::per_word;
+        const std::shared_ptr<Code> codes = scratch<Code>(rows * stride);
+        const std::shared_ptr<std::int32_t> whole = scratch<std::int32_t>(rows * n_);
+        detail::RowCodes row[RowPanels::most];
+        for (std::int64_t r = 0; r < rows; ++r) {
+            row[r] = detail::quantize_row(x + r * k_, k_, codes.get() + r * stride);
+            std::fill(codes.get() + r * stride + k_, codes.get() + (r + 1) * stride, Code{0});
+        }
+        detail::multiply_rows(rows, n_, stride, Matrix<const Code>{codes.get(), stride}, weights_,
+                              Matrix<std::int32_t>{whole.get(), n_}, false);
+        for (std::int64_t r = 0; r < rows; ++r)
+            for (std::int64_t c = 0; c < n_; ++c)
+                sums[r * n_ + c] = scales_[static_cast<std::size_t>(c)] * row[r].step *
+                                       static_cast<float>(whole.get()[r * n_ + c]) +
+                                   row[r].low * sums_[static_cast<std::size_t>(c)];
+    }
+
+private:
+    std::int64_t n_ = 0, k_ = 0;
+    Panels<Code> weights_;
+    std::vector<float> bias_, scales_, sums_;
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI::backend

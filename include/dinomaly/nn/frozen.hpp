@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Modules that never change, prepared for use: exact algebra folds what can be folded into weights that are packed once.
+//
+//   norm, then linear     w (n g + h) + b = (w g) n + (w h + b)     the norm's scale g and shift h leave
+//   linear, then scale    s (w x + b) = (s w) x + s b               the layer scale s leaves
+//
+// W is the type of products: that of the device, or backend::Code for 8-bit codes. Activations between are those of the
+// device, residuals and sums in full precision. The results equal the plain modules' but for rounding, and there is no
+// gradient.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "dinomaly/backend/verbs.hpp"
+#include "dinomaly/nn/block.hpp"
+#include "dinomaly/nn/linear_attention.hpp"
+#include "dinomaly/nn/vit.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::nn {
+
+namespace detail {
+
+/// A linear layer on the host while its neighbours are folded into it, in double.
+class Folding {
+public:
+    template <Device D> explicit Folding(const Linear<D>& linear) : Folding(linear.weight, linear.bias) {}
+    /// weight [N, ..], flattened to [N, K], and bias [N].
+    template <Device F>
+    Folding(const Var<F>& weight, const Var<F>& bias)
+        : n_(weight.size(0)), k_(weight.count() / std::max<std::int64_t>(n_, 1)), w_(doubles(weight)), b_(doubles(bias)) {}
+
+    /// What comes before: y = x * scale + shift.
+    template <Device D> Folding after(const LayerNorm<D>& norm) && {
+        const std::vector<double> scale = doubles(norm.weight), shift = doubles(norm.bias);
+        for (std::int64_t o = 0; o < n_; ++o)
+            for (std::int64_t i = 0; i < k_; ++i) {
+                double& w = w_[static_cast<std::size_t>(o * k_ + i)];
+                b_[static_cast<std::size_t>(o)] += w * shift[static_cast<std::size_t>(i)];
+                w *= scale[static_cast<std::size_t>(i)];
+            }
+        return std::move(*this);
+    }
+
+    /// What comes after: y * gamma, or nothing.
+    template <Device D> Folding before(const LayerScale<D>& scale) && {
+        const std::vector<double> gamma = doubles(scale.gamma);
+        for (std::int64_t o = 0; o < n_; ++o) {
+            const double factor = gamma[static_cast<std::size_t>(o)];
+            for (std::int64_t i = 0; i < k_; ++i) w_[static_cast<std::size_t>(o * k_ + i)] *= factor;
+            b_[static_cast<std::size_t>(o)] *= factor;
+        }
+        return std::move(*this);
+    }
+    template <Device D> Folding before(const NoScale<D>&) && { return std::move(*this); }
+
+    template <class W, class T> backend::FrozenLinear<W, T> packed() const {
+        const std::vector<T> w(w_.begin(), w_.end());
+        return {n_, k_, w.data(), std::vector<T>(b_.begin(), b_.end())};
+    }
+
+private:
+    template <Device F> static std::vector<double> doubles(const Var<F>& x) {
+        const auto values = x.value().to_vector();
+        return {values.begin(), values.end()};
+    }
+
+    std::int64_t n_, k_;
+    std::vector<double> w_, b_;
+};
+
+}  // namespace detail
+
+/// A nn::Block, folded and packed.
+template <class W, class B> auto freeze_block(const B& block) {
+    using T = typename B::device::compute_type;
+    using detail::Folding;
+    backend::FrozenBlock<W, T> frozen{
+        .norm1_eps = block.norm1.eps,
+        .norm2_eps = block.norm2.eps,
+        .heads = block.attn.heads,
+        .is_linear = false,
+        .attention_eps = 0,
+        .qkv = Folding(block.attn.qkv).after(block.norm1).template packed<W, T>(),
+        .proj = Folding(block.attn.proj).before(block.ls1).template packed<W, T>(),
+        .mlp = {Folding(block.mlp.fc1).after(block.norm2).template packed<W, T>(),
+                Folding(block.mlp.fc2).before(block.ls2).template packed<W, T>()}};
+    if constexpr (std::same_as<decltype(block.attn), LinearAttention<typename B::device>>) {
+        frozen.is_linear = true;
+        frozen.attention_eps = block.attn.eps;
+    }
+    return frozen;
+}
+
+/// A vision transformer up to its last block that is wanted, for pictures of any size.
+template <Device D, class W = typename D::value_type> class FrozenVit {
+public:
+    using T = typename D::compute_type;
+
+    /// Prepares blocks 0 .. last.
+    FrozenVit(const VisionTransformer<D>& vit, std::int64_t last)
+        : config_(vit.config),
+          projection_(detail::Folding(vit.patch_embed.proj.weight, vit.patch_embed.proj.bias).template packed<W, T>()) {
+        check(last < static_cast<std::int64_t>(vit.blocks.size()), "encoder", "block ", last, " of ", vit.blocks.size());
+        stem_.config = vit.config;
+        stem_.cls_token = vit.cls_token.detach();
+        stem_.pos_embed = vit.pos_embed.detach();
+        stem_.register_tokens = vit.register_tokens.detach();
+        for (std::int64_t i = 0; i <= last; ++i)
+            blocks_.push_back(freeze_block<W>(vit.blocks[static_cast<std::size_t>(i)]));
+    }
+
+    const VitConfig& config() const { return config_; }
+
+    /// Adds the output [B, N, C] of each block for image [B, 3, H, W] to that of `sums` which its entry in `target`
+    /// names; -1 names none. The sums begin at zero.
+    template <std::size_t count>
+    std::array<Tensor<Full<D>>, count> operator()(const Var<Full<D>>& image, const std::vector<int>& target) const {
+        const std::int64_t batch = image.size(0), patch = config_.patch, prefix = config_.prefix();
+        const std::int64_t h = image.size(2) / patch, w = image.size(3) / patch, tokens = prefix + h * w;
+        check(image.rank() == 4 && h * patch == image.size(2) && w * patch == image.size(3), "encoder", "image ",
+              image.shape(), ": [B, 3, H, W] with sides that are multiples of ", patch, " expected");
+        const Tensor<Full<D>> position = position_of(h, w), first = first_rows(position);
+        Tensor<Full<D>> x({batch, tokens, config_.width});
+        for (std::int64_t b = 0; b < batch; ++b)
+            std::copy_n(first.data(), first.count(), x.data() + b * tokens * config_.width);
+        backend::frozen_patches(D{}, projection_, batch, image.size(2), image.size(3), patch,
+                                                           prefix, image.value().data(),
+                                                           position.data() + config_.width, x.data());
+        std::array<Tensor<Full<D>>, count> sums;
+        for (auto& sum : sums) sum = zeros<Full<D>>(x.shape());
+        std::vector<T*> places;
+        for (std::size_t i = 0; i < blocks_.size(); ++i)
+            places.push_back(target[i] < 0 ? nullptr : sums[static_cast<std::size_t>(target[i])].data());
+        backend::frozen_blocks(D{}, blocks_, batch, tokens, x.data(), places);
+        return sums;
+    }
+
+private:
+    /// The position embedding [1, 1 + h w, C]; the last size's is kept.
+    Tensor<Full<D>> position_of(std::int64_t h, std::int64_t w) const {
+        const std::lock_guard lock(kept_->mutex);
+        if (kept_->h != h || kept_->w != w) {
+            const NoGrad frozen;
+            kept_->position = stem_.position(h, w).value();
+            kept_->h = h, kept_->w = w;
+        }
+        return kept_->position;
+    }
+
+    /// Class token with its position and registers, [prefix, C].
+    Tensor<Full<D>> first_rows(const Tensor<Full<D>>& position) const {
+        const NoGrad frozen;
+        const Var<Full<D>> cls = stem_.cls_token + slice(Var<Full<D>>(position), 1, 0, 1);
+        if (config_.registers == 0) return cls.value();
+        return concat({cls, stem_.register_tokens}, 1).value();
+    }
+
+    struct Kept {
+        std::mutex mutex;
+        std::int64_t h = -1, w = -1;
+        Tensor<Full<D>> position;
+    };
+
+    VitConfig config_;
+    VisionTransformer<D> stem_;  // what makes the tokens; no blocks
+    backend::FrozenLinear<W, T> projection_;
+    std::vector<backend::FrozenBlock<W, T>> blocks_;
+    std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI::nn
