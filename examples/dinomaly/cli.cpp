@@ -188,6 +188,37 @@ void add_demo(CLI::App& app, Action& action) {
     command->callback([options, &action] { action = [options] { return run_demo(*options); }; });
 }
 
+void add_bench(CLI::App& app, Action& action) {
+    CLI::App* command = add_command(app, "bench", "Measure how fast this machine judges pictures, or trains",
+                                    "dinomaly bench --mode train --arch base --batch 8 --json");
+    const auto options = std::make_shared<BenchOptions>();
+    BenchOptions& o = *options;
+    command->add_option("--mode", o.mode, "What is measured: a picture judged, or a training step")
+        ->check(CLI::IsMember({"infer", "train"}))
+        ->capture_default_str();
+    CLI::Option* arch =
+        command->add_option("--arch", o.arch, "DINOv2 architecture, with random weights and 4 registers")
+            ->check(CLI::IsMember({"small", "base", "large"}))
+            ->capture_default_str();
+    command->add_option("--encoder", o.encoder, "Published DINOv2 weights, in place of --arch")
+        ->type_name("FILE")
+        ->excludes(arch);
+    command->add_option("--precision", o.precision, "What products are computed in")
+        ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
+        ->capture_default_str();
+    command->add_option("--batch", o.batch, "Pictures at once; by default 1 is judged, 16 are trained on")
+        ->check(CLI::PositiveNumber);
+    add_threads(*command, o.threads);
+    command->add_option("--repeat", o.repeat, "Rounds that count; one more goes before")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--cache-features", o.cache_features, "Whether training keeps the encoder's features")
+        ->check(CLI::IsMember({"memory", "off"}))
+        ->capture_default_str();
+    command->add_flag("--json", o.json, "Print one JSON object, and nothing else, on standard output");
+    command->callback([options, &action] { action = [options] { return run_bench(*options); }; });
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -203,6 +234,7 @@ int run_command_line(int argc, char** argv) {
     add_predict(app, action);
     add_files(app, action);
     add_demo(app, action);
+    add_bench(app, action);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -76,4 +76,13 @@ struct DemoOptions {
 };
 int run_demo(const DemoOptions& options);
 
+struct BenchOptions {
+    std::string mode = "infer", arch = "small", precision = "fp32", cache_features = "off";
+    std::int64_t batch = 0;  ///< 0: 1 picture judged, 16 trained on
+    int threads = 0, repeat = 5;
+    std::filesystem::path encoder;  ///< empty: random weights
+    bool json = false;
+};
+int run_bench(const BenchOptions& options);
+
 }  // namespace dinomaly::program

@@ -10,6 +10,7 @@
 
 #include "dinomaly/predictor.hpp"
 #include "dinomaly/trainer.hpp"
+#include "dinomaly/work.hpp"
 
 namespace dinomaly::program {
 
@@ -64,6 +65,15 @@ Engine Engine::create(const std::filesystem::path& encoder, const vision::Prepro
     return Engine(std::make_unique<State>(new_model<Device>(encoder, sizes, seed, attention_eps)));
 }
 
+Engine Engine::random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed) {
+    LoadedModel<Device> loaded{Dinomaly<Device>(published_config(architecture)), {}};
+    loaded.info.sizes = sizes;
+    nn::init_random_features(loaded.model.encoder, seed);
+    auto trained = loaded.model.trained();
+    nn::init_trained(trained, seed);
+    return Engine(std::make_unique<State>(std::move(loaded)));
+}
+
 const vision::Preprocess& Engine::sizes() const {
     return state_->loaded.info.sizes;
 }
@@ -83,6 +93,22 @@ std::string Engine::description() const {
     const std::int64_t to_train = nn::parameter_count(trained);
     return encoder_text(model.config.encoder) + "; " + millions(nn::parameter_count(model.encoder) + to_train) +
            " parameters, " + millions(to_train) + " of them trained";
+}
+
+std::string Engine::architecture() const {
+    const nn::VitConfig& found = state_->loaded.model.config.encoder;
+    for (const char* name : {"small", "base", "large"}) {
+        const nn::VitConfig known = published_config(name).encoder;
+        if (known.width == found.width && known.depth == found.depth) return name;
+    }
+    return "width " + std::to_string(found.width);
+}
+
+std::int64_t Engine::judging_work() const {
+    return count_work(state_->loaded.model.config, sizes().crop, sizes().crop).judging();
+}
+std::int64_t Engine::learning_work(bool features_known) const {
+    return count_work(state_->loaded.model.config, sizes().crop, sizes().crop).learning(features_known);
 }
 
 void Engine::load_trained(const std::filesystem::path& file) {

@@ -50,6 +50,8 @@ public:
     /// A published encoder with a part to be trained, drawn from seed.
     static Engine create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
                          double attention_eps);
+    /// "small", "base" or "large" with 4 registers and random weights: for measurements.
+    static Engine random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed);
 
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
@@ -61,6 +63,12 @@ public:
     const std::string& encoder_hash() const;
     /// "ViT-S/14, width 384, 12 blocks, 0 registers; 22.1 M parameters, of which .. are trained".
     std::string description() const;
+    /// "small", "base", "large", or "width 128".
+    std::string architecture() const;
+    /// Multiply-adds of judging one picture (dinomaly/work.hpp).
+    std::int64_t judging_work() const;
+    /// Multiply-adds of one picture's part of a training step, whose features are computed or known already.
+    std::int64_t learning_work(bool features_known) const;
 
     /// Replaces the part to be trained by the tensors bottleneck.* and decoder.* of a file.
     void load_trained(const std::filesystem::path& file);

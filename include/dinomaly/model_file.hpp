@@ -114,6 +114,22 @@ inline void read_metadata(const std::string& path, const std::string& text, Dino
 
 }  // namespace detail
 
+/// A Dinomaly on a published DINOv2 architecture: "small", "base" or "large". Throws Error for another name.
+inline DinomalyConfig published_config(const std::string& name, std::int64_t registers = 4) {
+    DinomalyConfig config;
+    if (name == "small")
+        config.encoder = {.width = 384, .depth = 12, .heads = 6};
+    else if (name == "base")
+        config.encoder = {.width = 768, .depth = 12, .heads = 12};
+    else if (name == "large")
+        config.encoder = {.width = 1024, .depth = 24, .heads = 16};
+    else
+        fail("model", "architecture \"", name, "\"; small, base or large expected");
+    config.encoder.registers = registers;
+    config.kept = detail::kept_blocks("model", config.encoder.depth);
+    return config;
+}
+
 /// The architecture of a DINOv2 encoder, read off the shapes of the tensors whose names begin with prefix. Throws Error
 /// that says which tensor is missing or unexpected.
 inline nn::VitConfig recognise_encoder(const io::StateDict& dict, const std::string& prefix = "") {

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command bench: how long this machine takes for a picture or for a training step, how near that is to the
+// machine's peak, and in how much memory.
+#include <sys/resource.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <limits>
+#include <numeric>
+
+#include "commands.hpp"
+#include "dinomaly/backend/cpu/peak.hpp"
+#include "dinomaly/core/random.hpp"
+#include "dinomaly/version.hpp"
+
+namespace dinomaly::program {
+
+namespace {
+
+constexpr vision::Preprocess sizes;  // 448/392
+
+/// What was measured of one piece of work.
+struct Measured {
+    std::vector<double> seconds;  ///< of each round, rising
+    std::int64_t multiply_adds;   ///< of a round
+
+    double least() const { return seconds.front(); }
+    double median() const {
+        const std::size_t half = seconds.size() / 2;
+        return seconds.size() % 2 != 0 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2;
+    }
+    /// Operations a second of a median round; a multiply-add is two.
+    double speed() const { return 2 * static_cast<double>(multiply_adds) / median(); }
+};
+
+/// The value of a field of one of the kernel's text files, behind "name:" or "name\t:"; empty where there is none.
+std::string kernel_field(const char* file, const std::string& name) {
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+        const std::size_t colon = line.find(':');
+        if (!line.starts_with(name) || colon == std::string::npos) continue;
+        const std::size_t value = line.find_first_not_of(" \t", colon + 1);
+        return value == std::string::npos ? "" : line.substr(value);
+    }
+    return "";
+}
+
+std::string processor_name() {
+    const std::string name = kernel_field("/proc/cpuinfo", "model name");
+    utsname system{};
+    return name.empty() && uname(&system) == 0 ? system.machine : name;
+}
+
+/// Peak resident memory of this process. getrusage() also counts the process that started this one, so it is asked only
+/// where the kernel tells nothing better.
+double peak_megabytes() {
+    const std::string kilobytes = kernel_field("/proc/self/status", "VmHWM");
+    if (!kilobytes.empty()) return std::stod(kilobytes) / 1024;
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+/// The model that is measured: the one place that knows which precisions it can have.
+Engine make_engine(const BenchOptions& options, Precision precision) {
+    check(precision == Precision::fp32, "bench", "precision ", precision_name(precision),
+          " is not supported yet; fp32 expected");
+    if (!options.encoder.empty()) return Engine::create(options.encoder, sizes, 1, 0);
+    return Engine::random(options.arch, sizes, 1);
+}
+
+/// Rounds of the same work; the first one is not counted.
+template <class Round> Measured measure(int repeat, std::int64_t multiply_adds, const Round& round) {
+    Measured measured{{}, multiply_adds};
+    for (int i = 0; i <= repeat; ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        round();
+        const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+        if (i > 0) measured.seconds.push_back(taken.count());
+    }
+    std::ranges::sort(measured.seconds);
+    return measured;
+}
+
+Measured measure(Engine& engine, const BenchOptions& options, std::int64_t batch) {
+    Generator random(2);
+    std::vector<float> pixels(static_cast<std::size_t>(batch) * sizes.count());
+    for (float& pixel : pixels) pixel = static_cast<float>(random.normal());
+    if (options.mode == "infer")
+        return measure(options.repeat, batch * engine.judging_work(), [&] { (void)engine.judge(pixels, batch); });
+
+    const bool is_cached = options.cache_features == "memory";
+    TrainSettings settings;
+    settings.feature_cache = is_cached ? std::numeric_limits<std::size_t>::max() : 0;
+    Training training(engine, settings);
+    std::vector<std::size_t> indices(static_cast<std::size_t>(batch));
+    std::iota(indices.begin(), indices.end(), 0);
+    return measure(options.repeat, batch * engine.learning_work(is_cached), [&] { training.step(pixels, indices); });
+}
+
+}  // namespace
+
+int run_bench(const BenchOptions& options) {
+    const bool infers = options.mode == "infer";
+    check(!infers || options.cache_features == "off", "bench", "--cache-features ", options.cache_features,
+          " is for --mode train: a picture is judged once");
+    const Precision precision = find_precision(options.precision);
+    const int threads = use_threads(options.threads);
+    const std::int64_t batch = options.batch > 0 ? options.batch : infers ? 1 : 16;
+    Engine engine = make_engine(options, precision);
+
+    double peak = backend::measure_peak(precision);
+    const Measured measured = measure(engine, options, batch);
+    peak = std::max(peak, backend::measure_peak(precision));
+    const double share = measured.speed() / peak, memory = peak_megabytes();
+    // A prediction is told in milliseconds a picture, a training step in seconds.
+    const double scale = infers ? 1e3 / static_cast<double>(batch) : 1;
+    const double median = measured.median() * scale, least = measured.least() * scale;
+
+    if (options.json) {
+        const std::string unit = infers ? "_ms" : "_seconds";
+        std::cout << nlohmann::ordered_json{{"mode", options.mode},
+                                            {"arch", engine.architecture()},
+                                            {"precision", options.precision},
+                                            {"batch", batch},
+                                            {"threads", threads},
+                                            {"repeat", options.repeat},
+                                            {"cache_features", options.cache_features},
+                                            {"median" + unit, median},
+                                            {"min" + unit, least},
+                                            {"gflops", measured.speed() / 1e9},
+                                            {"peak_gflops", peak / 1e9},
+                                            {"peak_share", share},
+                                            {"peak_mb", memory},
+                                            {"machine", processor_name()},
+                                            {"version", version}}
+                         .dump(2)
+                  << std::endl;
+        return status_done;
+    }
+    const std::string unit = infers ? " ms a picture" : " s a step";
+    std::cout << engine.description() << '\n'
+              << (infers ? "judging" : "training") << " in " << options.precision << ", batch " << batch << ", "
+              << sizes.size << '/' << sizes.crop << (options.cache_features == "memory" ? ", features cached" : "")
+              << "; " << processor_name() << ", " << threads << (threads == 1 ? " thread" : " threads") << '\n'
+              << std::fixed << std::setprecision(infers ? 1 : 2)  //
+              << "  median  " << std::setw(8) << median << unit << ", of " << options.repeat
+              << (options.repeat == 1 ? " round\n" : " rounds\n")  //
+              << "  least   " << std::setw(8) << least << unit << '\n'
+              << std::setprecision(0)  //
+              << "  speed   " << std::setw(8) << measured.speed() / 1e9 << " GFLOP/s, " << 100 * share << " % of the "
+              << peak / 1e9 << " that multiply-adds alone reach here\n"
+              << "  memory  " << std::setw(8) << memory << " MB at the peak" << std::endl;
+    return status_done;
+}
+
+}  // namespace dinomaly::program
