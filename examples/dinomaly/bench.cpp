@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command bench: how long this machine takes for a picture or for a training step, how near that is to the
 // machine's peak, and in how much memory.
-#include <sys/resource.h>
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <limits>
 #include <numeric>
 
 #include "commands.hpp"
+#include "dinomaly/backend/cpu/machine.hpp"
 #include "dinomaly/backend/cpu/peak.hpp"
 #include "dinomaly/core/random.hpp"
 #include "dinomaly/version.hpp"
@@ -36,34 +33,6 @@ struct Measured {
     /// Operations a second of a median round; a multiply-add is two.
     double speed() const { return 2 * static_cast<double>(multiply_adds) / median(); }
 };
-
-/// The value of a field of one of the kernel's text files, behind "name:" or "name\t:"; empty where there is none.
-std::string kernel_field(const char* file, const std::string& name) {
-    std::ifstream in(file);
-    for (std::string line; std::getline(in, line);) {
-        const std::size_t colon = line.find(':');
-        if (!line.starts_with(name) || colon == std::string::npos) continue;
-        const std::size_t value = line.find_first_not_of(" \t", colon + 1);
-        return value == std::string::npos ? "" : line.substr(value);
-    }
-    return "";
-}
-
-std::string processor_name() {
-    const std::string name = kernel_field("/proc/cpuinfo", "model name");
-    utsname system{};
-    return name.empty() && uname(&system) == 0 ? system.machine : name;
-}
-
-/// Peak resident memory of this process. getrusage() also counts the process that started this one, so it is asked only
-/// where the kernel tells nothing better.
-double peak_megabytes() {
-    const std::string kilobytes = kernel_field("/proc/self/status", "VmHWM");
-    if (!kilobytes.empty()) return std::stod(kilobytes) / 1024;
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / 1024;
-}
 
 /// The model that is measured: the one place that knows which precisions it can have.
 Engine make_engine(const BenchOptions& options, Precision precision) {
@@ -116,7 +85,7 @@ int run_bench(const BenchOptions& options) {
     double peak = backend::measure_peak(precision);
     const Measured measured = measure(engine, options, batch);
     peak = std::max(peak, backend::measure_peak(precision));
-    const double share = measured.speed() / peak, memory = peak_megabytes();
+    const double share = measured.speed() / peak, memory = backend::peak_memory() / (1024 * 1024);
     // A prediction is told in milliseconds a picture, a training step in seconds.
     const double scale = infers ? 1e3 / static_cast<double>(batch) : 1;
     const double median = measured.median() * scale, least = measured.least() * scale;
@@ -136,7 +105,7 @@ int run_bench(const BenchOptions& options) {
                                             {"peak_gflops", peak / 1e9},
                                             {"peak_share", share},
                                             {"peak_mb", memory},
-                                            {"machine", processor_name()},
+                                            {"machine", backend::processor_name()},
                                             {"version", version}}
                          .dump(2)
                   << std::endl;
@@ -146,7 +115,7 @@ int run_bench(const BenchOptions& options) {
     std::cout << engine.description() << '\n'
               << (infers ? "judging" : "training") << " in " << options.precision << ", batch " << batch << ", "
               << sizes.size << '/' << sizes.crop << (options.cache_features == "memory" ? ", features cached" : "")
-              << "; " << processor_name() << ", " << threads << (threads == 1 ? " thread" : " threads") << '\n'
+              << "; " << backend::processor_name() << ", " << threads << (threads == 1 ? " thread" : " threads") << '\n'
               << std::fixed << std::setprecision(infers ? 1 : 2)  //
               << "  median  " << std::setw(8) << median << unit << ", of " << options.repeat
               << (options.repeat == 1 ? " round\n" : " rounds\n")  //
