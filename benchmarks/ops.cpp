@@ -6,6 +6,7 @@
 // peak, measured beside (backend/cpu/peak.hpp). `benchmark_ops --help` tells the options.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 
 #include "benchmarks/op_runner.hpp"
 #include "dinomaly/backend/cpu/machine.hpp"
@@ -74,7 +75,7 @@ template <Device D> void product_cases(Runner<D>& run, const Sizes& s) {
 
 template <Device D> void other_cases(Runner<D>& run, const Sizes& s) {
     const std::int64_t c = s.width;
-    const double plane = s.plane(), head_dim = static_cast<double>(c / s.heads);
+    const double plane = s.plane(), head_dim = static_cast<double>(c) / static_cast<double>(s.heads);
     const Input x{s.grid(c)}, hidden{s.grid(4 * c)}, vector{{c}}, qkv{s.grid(3 * c)};
 
     const auto norm = [](const auto& in) { return layer_norm(in[0], in[1], in[2], 1e-6); };
@@ -120,7 +121,7 @@ template <Device D> void optimizer_case(Runner<D>& run, const std::string& name,
         optim::StableAdamW<Cpu<double>> reference(exact);
         for (int i = 0; i < 2; ++i) optimizer.step(1e-3), reference.step(1e-3);
         for (std::size_t i = 0; i < exact.size(); ++i) {
-            const auto wrong = test::mismatch(parameters[i].value(), exact[i].value(), Runner<D>::tolerance);
+            auto wrong = test::mismatch(parameters[i].value(), exact[i].value(), Runner<D>::tolerance);
             if (!wrong.empty()) return wrong;
         }
         return "";
@@ -180,13 +181,9 @@ template <Device D> void run_all(const Options& options, Precision precision) {
                   << std::endl;
 }
 
-}  // namespace
-
-}  // namespace dinomaly::benchmark
-
-int main(int argc, char** argv) {
+Options parse(int argc, char** argv) {
     CLI::App app("Verifies and times the ops of Dinomaly at its shapes.", "benchmark_ops");
-    dinomaly::benchmark::Options options;
+    Options options;
     app.add_option("--filter", options.filter, "Only cases whose name has this text in it");
     app.add_option("--threads", options.threads, "Threads; 0 means one for each core")->check(CLI::NonNegativeNumber);
     app.add_option("--repeat", options.repeat, "Runs, of which the fastest counts")->check(CLI::PositiveNumber);
@@ -195,9 +192,22 @@ int main(int argc, char** argv) {
         ->delimiter(',')
         ->capture_default_str();
     app.add_flag("--json", options.json, "Print one JSON object instead of a table");
-    CLI11_PARSE(app, argc, argv);
     try {
-        dinomaly::benchmark::run_all<dinomaly::Cpu<float>>(options, dinomaly::Precision::fp32);
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        std::exit(app.exit(error) == 0 ? 0 : 2);
+    }
+    return options;
+}
+
+}  // namespace
+
+}  // namespace dinomaly::benchmark
+
+int main(int argc, char** argv) {
+    try {
+        dinomaly::benchmark::run_all<dinomaly::Cpu<float>>(dinomaly::benchmark::parse(argc, argv),
+                                                           dinomaly::Precision::fp32);
     } catch (const std::exception& error) {
         std::cerr << "error: " << error.what() << std::endl;
         return 1;
