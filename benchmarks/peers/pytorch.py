@@ -1,63 +1,84 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Times the same work as benchmark_dinomaly with eager PyTorch, in fp32: 448/392, 4 registers, random weights.
+"""The peer PyTorch: eager or compiled, fp32 or bf16, inference or a training step. Started by compare.py (worker.py).
 
-    pytorch.py infer|train [small|base|large] [batch] [repeat] [threads] [--oracle DIR]
+In inference bf16 means that weights and activations are bf16, which measured 3 to 5 % faster than autocast; in training
+it means autocast. Compiled inference is frozen (torch._inductor's freezing packs the weights)."""
+import contextlib
+import math
 
-DIR holds dinomaly_torch.py (by default ../shared/oracle beside the checkout). The first round is not counted."""
-import argparse
-import pathlib
-import resource
-import sys
-import time
-
-default_oracle = pathlib.Path(__file__).resolve().parents[3] / "shared" / "oracle"
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("mode", choices=("infer", "train"))
-parser.add_argument("arch", nargs="?", default="small", choices=("small", "base", "large"))
-parser.add_argument("batch", nargs="?", type=int)
-parser.add_argument("repeat", nargs="?", type=int, default=5)
-parser.add_argument("threads", nargs="?", type=int, default=2)
-parser.add_argument("--oracle", type=pathlib.Path, default=default_oracle)
-arguments = parser.parse_args()
-batch = arguments.batch or (1 if arguments.mode == "infer" else 16)
-
-sys.path.insert(0, str(arguments.oracle))
-import torch  # noqa: E402
-import dinomaly_torch as oracle  # noqa: E402
-
-torch.set_num_threads(arguments.threads)
-torch.manual_seed(1)
-net = oracle.Dinomaly(arguments.arch, drop=0.2)
-oracle.randomize(net, 1, 0.02)
-images = torch.randn(batch, 3, 392, 392)
+import network
+import torch
+import worker
+from safetensors.torch import load_file
 
 
-def infer():
-    with torch.inference_mode():
-        en, de = net(images)
-        oracle.image_score(oracle.anomaly_map(en, de, 392))
+def infer(oracle, net, pictures, arguments):
+    """The work, and how far its map is from the expected one."""
+    import torch._inductor.config
+
+    torch._inductor.config.freezing = arguments.compile
+    dtype = torch.bfloat16 if arguments.precision == "bf16" else torch.float32
+    net.to(dtype)
+    network.fix_position(net, dtype)
+    judge = network.Judge(oracle, net)
+    if arguments.compile:
+        judge = torch.compile(judge)
+    batch = pictures["pictures"][:arguments.batch]
+
+    @torch.no_grad()
+    def work():
+        maps = judge(batch.to(dtype))
+        oracle.image_score(maps)
+        return maps
+
+    return work, worker.map_difference(work()[0, 0].numpy(), pictures["map"].numpy())
 
 
-def train():
-    en, de = net(images)
-    loss = oracle.loose_loss(en, de, 0.0, 0.1)
-    for parameter in net.trainable():
-        parameter.grad = None
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(net.trainable(), 0.1)
-    optimizer.step()
+def train(oracle, net, pictures, arguments):
+    """The work, and how far its loss without dropout is from the expected one."""
+    network.fix_position(net)
+    batch = pictures["pictures"][:arguments.batch]
+    forward = torch.compile(net) if arguments.compile else net
+    optimizer = oracle.StableAdamW(net.trainable(), lr=1e-4)
+
+    def loss_of():
+        is_autocast = arguments.precision == "bf16"
+        with torch.autocast("cpu", torch.bfloat16) if is_autocast else contextlib.nullcontext():
+            en, de = forward(batch)
+        return oracle.loose_loss([x.float() for x in en], [x.float() for x in de], 0.0, 0.1)
+
+    def work():
+        loss = loss_of()
+        for parameter in net.trainable():
+            parameter.grad = None
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.trainable(), 0.1)
+        optimizer.step()
+        if not math.isfinite(loss.item()):
+            raise RuntimeError("the loss is not finite")
+
+    net.eval()
+    loss = loss_of().item()
+    net.train()
+    work()
+    return work, abs(loss / pictures["loss"].item() - 1)
 
 
-net.train(arguments.mode == "train")
-optimizer = oracle.StableAdamW(net.trainable(), lr=1e-4)
-rounds = []
-for i in range(arguments.repeat + 1):
-    start = time.perf_counter()
-    (train if arguments.mode == "train" else infer)()
-    if i > 0:
-        rounds.append(time.perf_counter() - start)
-rounds.sort()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(f"PyTorch {torch.__version__} eager {arguments.mode} {arguments.arch} batch {batch}, {arguments.threads} threads: "
-      f"median {1e3 * rounds[len(rounds) // 2]:.1f} ms, least {1e3 * rounds[0]:.1f} ms; peak {peak:.0f} MB")
+def main():
+    arguments = worker.parse_arguments(__doc__, ("fp32", "bf16"), ("infer", "train"))
+    answers = worker.own_output()
+    torch.set_num_threads(arguments.threads)
+    oracle = network.import_oracle(arguments.oracle)
+    net = network.make(oracle, arguments.arch)
+    net.load_state_dict(load_file(arguments.files / "model.safetensors"))
+    for parameter in net.encoder.parameters():
+        parameter.requires_grad_(False)
+    pictures = load_file(arguments.files / "pictures.safetensors")
+    make_work = infer if arguments.mode == "infer" else train
+    work, difference = make_work(oracle, net, pictures, arguments)
+    worker.serve(answers, torch.__version__, difference, work)
+
+
+if __name__ == "__main__":
+    main()

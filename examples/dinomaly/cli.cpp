@@ -28,6 +28,15 @@ void add_threads(CLI::App& command, int& threads) {
         ->capture_default_str();
 }
 
+void add_precision(CLI::App& command, std::string& precision, bool judges) {
+    command
+        .add_option("--precision", precision,
+                    judges ? "fp32; bf16 is faster where the processor has it; int8 is fastest and less exact"
+                           : "fp32, or bf16: faster where the processor has it, weights stay fp32")
+        ->check(judges ? CLI::IsMember({"fp32", "bf16", "int8"}) : CLI::IsMember({"fp32", "bf16"}))
+        ->capture_default_str();
+}
+
 void add_classes(CLI::App& command, std::vector<std::string>& classes) {
     command.add_option("--classes", classes, "Classes, separated by commas; all that are found by default")
         ->delimiter(',')
@@ -122,6 +131,7 @@ void add_train(CLI::App& app, Action& action) {
                     "file in RUN, or not at all. By default in memory where it takes at most half of what is free, "
                     "else in a file")
         ->check(CLI::IsMember({"memory", "disk", "off"}));
+    add_precision(*run, o.precision, false);
     add_memory_limit(*run, o.memory_limit);
     run->add_flag("--resume", o.resume, "Go on from the state saved in RUN; the other options as before");
     CLI::Option_group* repeat = command->add_option_group("Repeatable comparison");
@@ -145,6 +155,7 @@ void add_eval(CLI::App& app, Action& action) {
     add_classes(*command, o.classes);
     add_file_sizes(*command, o.size, o.crop);
     add_threads(*command, o.threads);
+    add_precision(*command, o.precision, true);
     add_memory_limit(*command, o.memory_limit);
     command->add_option("--json", o.json, "Write figures and scores to this file")->type_name("FILE");
     command->add_option("--maps", o.maps, "Write all anomaly maps, CLASS/maps [n, 256, 256], to this safetensors file")
@@ -163,6 +174,7 @@ void add_predict(CLI::App& app, Action& action) {
     command->add_option("pictures", o.pictures, "Pictures, or folders of pictures")->required()->type_name("PATH");
     add_file_sizes(*command, o.size, o.crop);
     add_threads(*command, o.threads);
+    add_precision(*command, o.precision, true);
     add_memory_limit(*command, o.memory_limit);
     command->add_option("--out", o.out, "Write a heat map over each picture into this folder")->type_name("DIR");
     command->add_option("--json", o.json, "Write path, score and map size, one object a line, to this file")
@@ -211,6 +223,37 @@ void add_demo(CLI::App& app, Action& action) {
     command->callback([options, &action] { action = [options] { return run_demo(*options); }; });
 }
 
+void add_bench(CLI::App& app, Action& action) {
+    CLI::App* command = add_command(app, "bench", "Measure how fast this machine judges pictures, or trains",
+                                    "dinomaly bench --mode train --arch base --batch 8 --json");
+    const auto options = std::make_shared<BenchOptions>();
+    BenchOptions& o = *options;
+    command->add_option("--mode", o.mode, "What is measured: a picture judged, or a training step")
+        ->check(CLI::IsMember({"infer", "train"}))
+        ->capture_default_str();
+    CLI::Option* arch =
+        command->add_option("--arch", o.arch, "DINOv2 architecture, with random weights and 4 registers")
+            ->check(CLI::IsMember({"small", "base", "large"}))
+            ->capture_default_str();
+    command->add_option("--encoder", o.encoder, "Published DINOv2 weights, in place of --arch")
+        ->type_name("FILE")
+        ->excludes(arch);
+    command->add_option("--precision", o.precision, "What products are computed in")
+        ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
+        ->capture_default_str();
+    command->add_option("--batch", o.batch, "Pictures at once; by default 1 is judged, 16 are trained on")
+        ->check(CLI::PositiveNumber);
+    add_threads(*command, o.threads);
+    command->add_option("--repeat", o.repeat, "Rounds that count; one more goes before")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--cache-features", o.cache_features, "Whether training keeps the encoder's features")
+        ->check(CLI::IsMember({"memory", "off"}))
+        ->capture_default_str();
+    command->add_flag("--json", o.json, "Print one JSON object, and nothing else, on standard output");
+    command->callback([options, &action] { action = [options] { return run_bench(*options); }; });
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -226,6 +269,7 @@ int run_command_line(int argc, char** argv) {
     add_predict(app, action);
     add_files(app, action);
     add_demo(app, action);
+    add_bench(app, action);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -29,6 +29,7 @@ struct TrainOptions {
     int threads = 0;  ///< 0: one a core
     std::int64_t eval_every = 0, save_every = 1000;
     bool resume = false;
+    std::string precision = "fp32";
     std::string cache_features;    ///< "memory", "disk", "off", or empty: as there is room
     std::size_t memory_limit = 0;  ///< bytes; 0: none
     std::filesystem::path init, order;
@@ -47,7 +48,8 @@ struct EvalOptions {
     std::filesystem::path model, data, json, maps;
     std::vector<std::string> classes;
     int size = 0, crop = 0, threads = 0;  ///< 0: the file's sizes; one thread a core
-    std::size_t memory_limit = 0;         ///< bytes; 0: none
+    std::string precision = "fp32";
+    std::size_t memory_limit = 0;  ///< bytes; 0: none
 };
 int run_eval(const EvalOptions& options);
 
@@ -55,6 +57,7 @@ struct PredictOptions {
     std::filesystem::path model, out, json;
     std::vector<std::filesystem::path> pictures;
     int size = 0, crop = 0, threads = 0;
+    std::string precision = "fp32";
     std::size_t memory_limit = 0;
     std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own
 };
@@ -79,5 +82,14 @@ struct DemoOptions {
     int threads = 0;
 };
 int run_demo(const DemoOptions& options);
+
+struct BenchOptions {
+    std::string mode = "infer", arch = "small", precision = "fp32", cache_features = "off";
+    std::int64_t batch = 0;  ///< 0: 1 picture judged, 16 trained on
+    int threads = 0, repeat = 5;
+    std::filesystem::path encoder;  ///< empty: random weights
+    bool json = false;
+};
+int run_bench(const BenchOptions& options);
 
 }  // namespace dinomaly::program

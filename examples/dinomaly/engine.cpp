@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine.hpp"
 
-#include <cmath>
 #include <iomanip>
 #include <sstream>
 #include <utility>
 
-#include "dinomaly/feature_cache.hpp"
-#include "dinomaly/predictor.hpp"
-#include "dinomaly/trainer.hpp"
+#include "any_model.hpp"
+#include "dinomaly/work.hpp"
 
 namespace dinomaly::program {
 
 namespace {
-
-using Device = Cpu<float>;
 
 std::string millions(std::int64_t count) {
     std::ostringstream text;
@@ -32,155 +28,115 @@ std::string encoder_text(const nn::VitConfig& config) {
     return text.str();
 }
 
-Tensor<Device> image_tensor(std::span<const float> pixels, std::int64_t count, std::int64_t crop) {
-    return {{count, 3, crop, crop}, pixels};
+std::unique_ptr<AnyModel> make_model(const ModelSource& source, Precision precision) {
+    switch (precision) {
+    case Precision::bf16: return make_model_bf16(source);
+    case Precision::int8: return make_model_int8(source);
+    default: return make_model_fp32(source);
+    }
 }
 
 }  // namespace
 
 // --- the model
 
-struct Engine::State {
-    LoadedModel<Device> loaded;
-};
-
-Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Engine::Engine(std::unique_ptr<AnyModel> model) : model_(std::move(model)) {}
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
-Engine Engine::open(const std::filesystem::path& file, int size, int crop) {
-    LoadedModel<Device> loaded = load_model<Device>(file);
-    if (size > 0) loaded.info.sizes.size = size;
-    if (crop > 0) loaded.info.sizes.crop = crop;
-    loaded.info.sizes.validate();
-    return Engine(std::make_unique<State>(std::move(loaded)));
+Engine Engine::open(const std::filesystem::path& file, int size, int crop, Precision precision) {
+    return Engine(make_model(ModelFile{file, size, crop}, precision));
 }
-
 Engine Engine::create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                      double attention_eps) {
-    return Engine(std::make_unique<State>(new_model<Device>(encoder, sizes, seed, attention_eps)));
+                      double attention_eps, Precision precision) {
+    return Engine(make_model(EncoderFile{encoder, sizes, seed, attention_eps}, precision));
+}
+Engine Engine::random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
+                      Precision precision) {
+    return Engine(make_model(RandomWeights{architecture, sizes, seed}, precision));
 }
 
 const vision::Preprocess& Engine::sizes() const {
-    return state_->loaded.info.sizes;
+    return model_->info.sizes;
 }
 const std::vector<std::string>& Engine::classes() const {
-    return state_->loaded.info.classes;
+    return model_->info.classes;
 }
 const nlohmann::json& Engine::training() const {
-    return state_->loaded.info.training;
+    return model_->info.training;
 }
 const std::string& Engine::encoder_hash() const {
-    return state_->loaded.info.encoder_hash;
+    return model_->info.encoder_hash;
 }
-
 const DinomalyConfig& Engine::config() const {
-    return state_->loaded.model.config;
+    return model_->config;
 }
-
 std::size_t Engine::element_size() const {
-    return sizeof(Device::value_type);
+    return model_->element_size;
 }
 
 std::string Engine::description() const {
-    Dinomaly<Device>& model = state_->loaded.model;
-    auto trained = model.trained();
-    const std::int64_t to_train = nn::parameter_count(trained);
-    return encoder_text(model.config.encoder) + "; " + millions(nn::parameter_count(model.encoder) + to_train) +
-           " parameters, " + millions(to_train) + " of them trained";
+    return encoder_text(model_->config.encoder) + "; " + millions(model_->parameters) + " parameters, " +
+           millions(model_->trained_parameters) + " of them trained";
+}
+
+std::string Engine::architecture() const {
+    const nn::VitConfig& found = model_->config.encoder;
+    for (const char* name : {"small", "base", "large"}) {
+        const nn::VitConfig known = published_config(name).encoder;
+        if (known.width == found.width && known.depth == found.depth) return name;
+    }
+    return "width " + std::to_string(found.width);
+}
+
+std::int64_t Engine::judging_work() const {
+    return count_work(model_->config, sizes().crop, sizes().crop).judging();
+}
+std::int64_t Engine::learning_work(bool features_known) const {
+    return count_work(model_->config, sizes().crop, sizes().crop).learning(features_known);
 }
 
 void Engine::load_trained(const std::filesystem::path& file) {
-    const io::StateDict dict = io::load_state_dict(file);
-    auto trained = state_->loaded.model.trained();
-    io::load_weights(trained, dict, "", [](const std::string& name) { return name.starts_with("encoder."); });
+    model_->load_trained(file);
 }
-
 void Engine::set_metadata(const std::vector<std::string>& classes, const nlohmann::json& training) {
-    state_->loaded.info.classes = classes;
-    state_->loaded.info.training = training;
+    model_->info.classes = classes;
+    model_->info.training = training;
 }
-
 void Engine::save(const std::filesystem::path& file) {
-    save_model(file, state_->loaded);
+    model_->save(file);
 }
-
 std::vector<Judgement> Engine::judge(std::span<const float> pixels, std::int64_t count) const {
-    const Predictor<Device> predictor(state_->loaded);  // copies handles, not weights
-    std::vector<Judgement> judgements;
-    for (Prediction& prediction : predictor.judge(pixels, count))
-        judgements.push_back({prediction.score, std::move(prediction.map)});
-    return judgements;
+    return model_->judge(pixels, count);
 }
 
 // --- training
 
-struct Training::State {
-    Dinomaly<Device>& model;
-    std::int64_t crop;
-    Trainer<Device> trainer;
-    std::unique_ptr<FeatureCache<Device>> cache;
-
-    State(Engine::State& engine, const TrainSettings& settings)
-        : model(engine.loaded.model), crop(engine.loaded.info.sizes.crop), trainer(model, config(settings)) {
-        keep({});
-    }
-
-    static TrainConfig config(const TrainSettings& s) {
-        return {.iterations = s.iterations,
-                .schedule = s.schedule,
-                .warmup = s.warmup,
-                .hard_mining_ramp = s.hard_mining_ramp,
-                .lr = s.lr,
-                .final_lr = s.final_lr,
-                .dropout = s.dropout,
-                .seed = s.seed,
-                .optimizer = {}};
-    }
-
-    void keep(const FeatureStore& store) {
-        const FeatureSizes sizes = FeatureSizes::of(model.config, crop);
-        cache = store.file.empty()
-                    ? std::make_unique<FeatureCache<Device>>(sizes, store.pictures)
-                    : std::make_unique<FeatureCache<Device>>(sizes, store.pictures, store.file, store.key);
-    }
-};
-
-Training::Training(Engine& engine, const TrainSettings& settings)
-    : state_(std::make_unique<State>(*engine.state_, settings)) {}
+Training::Training(Engine& engine, const TrainSettings& settings) : training_(engine.model_->train(settings)) {}
 Training::~Training() = default;
 
 std::int64_t Training::iteration() const {
-    return state_->trainer.iteration();
+    return training_->iteration();
 }
-
 void Training::keep_features(const FeatureStore& store) {
-    state_->keep(store);
+    training_->keep_features(store);
 }
-
 std::vector<std::vector<std::size_t>> Training::unknown(const std::vector<std::vector<std::size_t>>& batches) const {
-    return state_->cache->unknown(batches);
+    return training_->unknown(batches);
 }
-
 Step Training::step(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
                     std::span<const float> pixels) {
-    State& s = *state_;
-    const Tensor<Device> images = image_tensor(pixels, static_cast<std::int64_t>(unknown.size()), s.crop);
-    const StepResult result = s.trainer.learn(s.cache->features(s.model, pictures, unknown, images));
-    return {result.iteration, result.loss, result.grad_norm, result.lr};
+    return training_->step(pictures, unknown, pixels);
 }
-
 FeatureUse Training::features() const {
-    const FeatureCacheStatistics s = state_->cache->statistics();
-    return {s.pictures, s.bytes, s.hits, s.asked};
+    return training_->features();
 }
-
 void Training::store(io::StateDict& dict) const {
-    state_->trainer.store(dict);
+    training_->store(dict);
 }
 void Training::restore(const io::StateDict& dict) {
-    state_->trainer.restore(dict);
+    training_->restore(dict);
 }
 
 // --- the rest

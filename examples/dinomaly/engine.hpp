@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model behind an interface of plain types. All kernels of the program are compiled in engine.cpp, which takes a
-// minute; the commands that include this header compile in seconds.
+// The model behind an interface of plain types. The kernels are compiled in engine_<precision>.cpp, which take a minute
+// each; the commands that include this header compile in seconds.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "dinomaly/core/precision.hpp"
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/vision/normalize.hpp"
 
@@ -57,14 +58,20 @@ struct Step {
     double loss = 0, grad_norm = 0, lr = 0;
 };
 
-/// A Dinomaly with its sizes and metadata: made for training, or read from a model file.
+class AnyModel;
+class AnyTraining;
+
+/// A Dinomaly with its sizes and metadata: made for training, or read from a model file for judging.
 class Engine {
 public:
-    /// Reads a model file; sizes above zero replace the file's.
-    static Engine open(const std::filesystem::path& file, int size = 0, int crop = 0);
+    /// Reads a model file for judging alone; sizes above zero replace the file's.
+    static Engine open(const std::filesystem::path& file, int size, int crop, Precision precision);
     /// A published encoder with a part to be trained, drawn from seed.
     static Engine create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                         double attention_eps);
+                         double attention_eps, Precision precision);
+    /// "small", "base" or "large" with 4 registers and random weights: for measurements.
+    static Engine random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
+                         Precision precision);
 
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
@@ -79,6 +86,12 @@ public:
     std::size_t element_size() const;
     /// "ViT-S/14, width 384, 12 blocks, 0 registers; 22.1 M parameters, of which .. are trained".
     std::string description() const;
+    /// "small", "base", "large", or "width 128".
+    std::string architecture() const;
+    /// Multiply-adds of judging one picture (dinomaly/work.hpp).
+    std::int64_t judging_work() const;
+    /// Multiply-adds of one picture's part of a training step, whose features are computed or known already.
+    std::int64_t learning_work(bool features_known) const;
 
     /// Replaces the part to be trained by the tensors bottleneck.* and decoder.* of a file.
     void load_trained(const std::filesystem::path& file);
@@ -91,9 +104,8 @@ public:
 
 private:
     friend class Training;
-    struct State;
-    explicit Engine(std::unique_ptr<State> state);
-    std::unique_ptr<State> state_;
+    explicit Engine(std::unique_ptr<AnyModel> model);
+    std::unique_ptr<AnyModel> model_;
 };
 
 /// Training of an engine's model, step by step.
@@ -118,8 +130,7 @@ public:
     void restore(const io::StateDict& dict);
 
 private:
-    struct State;
-    std::unique_ptr<State> state_;
+    std::unique_ptr<AnyTraining> training_;
 };
 
 /// Uses `threads` threads for computing; 0 leaves one a core. Returns how many there are.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command eval: the figures of a model on labelled pictures.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <iomanip>
 #include <iostream>
 
 #include "commands.hpp"
@@ -27,6 +29,23 @@ void write_maps(const std::filesystem::path& path, const std::vector<ClassReport
     io::write_safetensors(path, dict);
 }
 
+/// How much lower the mean figures are than those in fp32, and how far scores moved.
+void print_loss(const std::vector<ClassReport>& reports, const std::vector<ClassReport>& exact) {
+    double moved = 0, highest = -1, lowest = 1;
+    for (std::size_t c = 0; c < exact.size(); ++c)
+        for (std::size_t i = 0; i < exact[c].pictures.size(); ++i) {
+            const double score = exact[c].pictures[i].score;
+            moved = std::max(moved, std::abs(score - static_cast<double>(reports[c].pictures[i].score)));
+            highest = std::max(highest, score), lowest = std::min(lowest, score);
+        }
+    const ClassReport mean = mean_report(reports), full = mean_report(exact);
+    std::cout << std::fixed << std::setprecision(4) << "  lost against fp32: image AUROC "
+              << full.image.auroc - mean.image.auroc << ", AP " << full.image.ap - mean.image.ap << "; pixel AUROC "
+              << full.above_zero.auroc - mean.above_zero.auroc << ", AP " << full.above_zero.ap - mean.above_zero.ap
+              << ", AUPRO " << full.above_zero.aupro - mean.above_zero.aupro << "; scores moved by at most " << moved
+              << " of " << highest - lowest << " between the lowest and the highest" << std::endl;
+}
+
 MemoryUse memory_use(const Engine& engine, const std::vector<vision::ClassData>& classes) {
     MemoryUse use{.trains = false,
                   .crop = engine.sizes().crop,
@@ -50,14 +69,20 @@ int run_eval(const EvalOptions& options) {
     check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
     warn_of_mask_sizes(classes);
-    const Engine engine = Engine::open(options.model, options.size, options.crop);
+    const Precision precision = find_precision(options.precision);
+    const Engine engine = Engine::open(options.model, options.size, options.crop, precision);
     std::cout << engine.description() << "; pictures " << engine.sizes().size << 'x' << engine.sizes().size
-              << ", middle " << engine.sizes().crop << 'x' << engine.sizes().crop << std::endl;
+              << ", middle " << engine.sizes().crop << 'x' << engine.sizes().crop << "; " << options.precision << std::endl;
     check_memory(engine, memory_use(engine, classes), options.memory_limit);
     const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
     if (!options.maps.empty()) write_maps(options.maps, reports);
     print_table(reports);
+    if (precision == Precision::int8) {
+        std::cout << "the same in fp32, to tell what 8-bit codes cost:" << std::endl;
+        const Engine exact = Engine::open(options.model, options.size, options.crop, Precision::fp32);
+        print_loss(reports, evaluate_all(exact, classes, options.data, false));
+    }
     return status_done;
 }
 

@@ -94,7 +94,7 @@ int run_predict(const PredictOptions& options) {
     check_writable(options.json);
     use_threads(options.threads);
     const std::vector<fs::path> pictures = list_all(options.pictures);
-    const Engine engine = Engine::open(options.model, options.size, options.crop);
+    const Engine engine = Engine::open(options.model, options.size, options.crop, find_precision(options.precision));
     check_memory(engine,
                  {.trains = false, .crop = engine.sizes().crop, .batch = 1, .element_size = engine.element_size()},
                  options.memory_limit);

@@ -134,7 +134,8 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
             {"final-lr", s.final_lr},
             {"dropout", s.dropout},
             {"seed", s.seed},
-            {"attention-eps", options.attention_eps}};
+            {"attention-eps", options.attention_eps},
+            {"precision", options.precision}};
 }
 
 void describe(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {
@@ -150,13 +151,13 @@ void describe(const TrainOptions& options, const Plan& plan, const Engine& engin
     std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
               << "pictures " << options.size << 'x' << options.size << ", middle " << options.crop << 'x'
               << options.crop << "; " << options.settings.iterations << " iterations of " << plan.batches.front().size()
-              << " pictures; " << threads << " threads" << std::endl;
+              << " pictures in " << options.precision << "; " << threads << " threads" << std::endl;
 }
 
 /// What the features of the pictures depend on, besides the shapes: a file of features is used again for the same only.
-std::string feature_key(const Plan& plan, const Engine& engine) {
+std::string feature_key(const Plan& plan, const Engine& engine, const std::string& precision) {
     std::ostringstream text;
-    text << engine.encoder_hash() << ' ' << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
+    text << engine.encoder_hash() << ' ' << precision << ' ' << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
     std::error_code unknown;  // an unreadable picture is reported when it is read
     for (const fs::path& picture : plan.pictures)
         text << picture.string() << ' ' << fs::file_size(picture, unknown) << ' '
@@ -196,7 +197,7 @@ MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engi
     use.pictures = kept_pixels(plan, engine, memory.features);
     check_memory(engine, use, options.memory_limit);
     memory.total = memory_estimate(engine.config(), use).total();
-    if (!memory.features.file.empty()) memory.features.key = feature_key(plan, engine);
+    if (!memory.features.file.empty()) memory.features.key = feature_key(plan, engine, options.precision);
     return memory;
 }
 
@@ -307,7 +308,7 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     const Plan plan = make_plan(options);
     warn_of_mask_sizes(plan.classes);
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
-                                   options.attention_eps);
+                                   options.attention_eps, find_precision(options.precision));
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);
     folder.make();

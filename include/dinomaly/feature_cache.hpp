@@ -8,7 +8,7 @@
 //     FeatureCache<D> cache(FeatureSizes::of(model.config, crop), repeated(batches));
 //     const auto unknown = cache.unknown(batches);            // the pictures whose pixels each batch needs
 //     for (std::size_t i = 0; i < batches.size(); ++i)
-//         trainer.learn(cache.features(model, batches[i], unknown[i], read(unknown[i])));
+//         trainer.learn(cache.features(*trainer.encoder(), batches[i], unknown[i], read(unknown[i])));
 //
 // Pictures are encoded one at a time, whether they are kept or not: a picture's features are then the same bits
 // whatever else is in its batch, and the encoder needs memory for one picture.
@@ -23,8 +23,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "dinomaly/frozen_model.hpp"
 #include "dinomaly/io/slot_store.hpp"
-#include "dinomaly/model.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
@@ -104,9 +104,8 @@ public:
 
     /// The features [B, N, C] of the pictures of a batch. Those in `unknown` are encoded from images [U, 3, H, W] and
     /// kept; the others must be here. Throws Error when one is in neither.
-    template <Device Pixels>
-    Groups features(const Dinomaly<D>& model, std::span<const std::size_t> pictures,
-                    std::span<const std::size_t> unknown, const Tensor<Pixels>& images) {
+    Groups features(const FrozenEncoder<D>& encoder, std::span<const std::size_t> pictures,
+                    std::span<const std::size_t> unknown, const Tensor<Full<D>>& images) {
         const auto batch = static_cast<std::int64_t>(pictures.size());
         const Shape shape{batch, sizes_.tokens, sizes_.width};
         std::array<Tensor<D>, 2> groups = {Tensor<D>(shape), Tensor<D>(shape)};
@@ -116,7 +115,7 @@ public:
         };
         std::vector<T> encoded(unknown.empty() ? 0 : static_cast<std::size_t>(sizes_.tokens * sizes_.width));
         for (std::size_t i = 0; i < unknown.size(); ++i) {
-            const Groups one = model.encode(Var<Pixels>(images.rows(static_cast<std::int64_t>(i), 1)));
+            const Groups one = encoder.encode(images.rows(static_cast<std::int64_t>(i), 1));
             const Shape expected{1, sizes_.tokens, sizes_.width};
             check(one[0].shape() == expected, "feature cache", "features of shape ", one[0].shape(), ", ", expected,
                   " expected");

@@ -2,48 +2,59 @@
 // The frozen forms of a Dinomaly: FrozenEncoder for training, FrozenDinomaly for use.
 //
 // Both compute what model.hpp computes, folded and packed (nn/frozen.hpp). Running sums of the two groups take the place
-// of eight blocks' outputs, and blocks after the last kept one are not even prepared. The encoder's products are done in
-// W, which may be 8-bit codes; those of bottleneck and decoder in the device's type.
+// of eight blocks' outputs, and blocks after the last kept one are not even prepared. Pictures are done one after the
+// other, which keeps them in cache, and a picture's numbers do not depend on its batch. The encoder's products are done
+// in W, which may be 8-bit codes; those of bottleneck and decoder in the device's type.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <optional>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "dinomaly/model.hpp"
 #include "dinomaly/nn/frozen.hpp"
+#include "dinomaly/ops/concat.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
 /// Dinomaly::encode with weights that are prepared once.
 template <Device D, class W = typename D::value_type> class FrozenEncoder {
 public:
-    explicit FrozenEncoder(const Dinomaly<D>& model)
-        : vit_(model.encoder, model.config.kept.back()),
-          share_(2 / static_cast<double>(model.config.kept.size())),
-          target_(static_cast<std::size_t>(model.config.kept.back()) + 1, -1) {
-        for (std::size_t i = 0; i < model.config.kept.size(); ++i)
-            target_[static_cast<std::size_t>(model.config.kept[i])] = i < model.config.kept.size() / 2 ? 0 : 1;
-    }
+    using T = typename D::compute_type;
 
-    /// The two group means of an image [B, 3, H, W], all tokens, in full precision: [B, N, C] each.
-    anomaly::Groups<Full<D>> encode_full(const Var<Full<D>>& image) const {
+    explicit FrozenEncoder(const Dinomaly<D>& model)
+        : kept_(model.config.kept), vit_(model.encoder, model.config.kept.back()) {}
+
+    /// The two group means of images [B, 3, H, W], all tokens, in full precision: [B, N, C] each.
+    anomaly::Groups<Full<D>> encode_full(const Tensor<Full<D>>& images) const {
+        check(images.rank() == 4 && images.size(1) == 3, "encoder", "images ", images.shape(),
+              ": [B, 3, H, W] expected");
+        const std::int64_t batch = images.size(0), height = images.size(2), width = images.size(3);
+        const Shape shape{batch, vit_.tokens(height, width), vit_.config().width};
+        std::array<Tensor<Full<D>>, 2> groups{zeros<Full<D>>(shape), zeros<Full<D>>(shape)};
+        const std::size_t half = kept_.size() / 2;
+        for (std::int64_t b = 0; b < batch; ++b) {
+            std::vector<T*> sums(static_cast<std::size_t>(kept_.back()) + 1, nullptr);
+            for (std::size_t i = 0; i < kept_.size(); ++i)
+                sums[static_cast<std::size_t>(kept_[i])] = groups[i / half].data() + b * shape.count(1, 3);
+            vit_.run(images.data() + b * 3 * height * width, height, width, sums);
+        }
         const NoGrad frozen;
-        auto sums = vit_.template operator()<2>(image, target_);
-        for (auto& sum : sums) assign(sum, sum * share_);
-        return {sums[0], sums[1]};
+        for (auto& group : groups) assign(group, group * (1 / static_cast<double>(half)));
+        return {groups[0], groups[1]};
     }
 
     /// The same as the device stores them.
-    anomaly::Groups<D> encode(const Var<Full<D>>& image) const {
-        const anomaly::Groups<Full<D>> groups = encode_full(image);
+    anomaly::Groups<D> encode(const Tensor<Full<D>>& images) const {
+        const anomaly::Groups<Full<D>> groups = encode_full(images);
         return {in<D>(groups[0]), in<D>(groups[1])};
     }
 
 private:
+    std::vector<std::int64_t> kept_;
     nn::FrozenVit<D, W> vit_;
-    double share_;
-    std::vector<int> target_;  // the group that each block belongs to, -1 for none
 };
 
 /// A trained Dinomaly that only judges. It keeps nothing of the model it was made from.
@@ -51,10 +62,13 @@ template <Device D, class W = typename D::value_type> class FrozenDinomaly {
 public:
     using T = typename D::compute_type;
     using S = typename D::value_type;
+    using Encoder = FrozenEncoder<D, W>;
 
-    explicit FrozenDinomaly(const Dinomaly<D>& model)
+    explicit FrozenDinomaly(const Dinomaly<D>& model) : FrozenDinomaly(model, std::make_shared<const Encoder>(model)) {}
+    /// With an encoder that is prepared already.
+    FrozenDinomaly(const Dinomaly<D>& model, std::shared_ptr<const Encoder> encoder)
         : config_(model.config),
-          encoder_(model),
+          encoder_(std::move(encoder)),
           bottleneck_{nn::detail::Folding(model.bottleneck[0].fc1).template packed<S, T>(),
                       nn::detail::Folding(model.bottleneck[0].fc2).template packed<S, T>()} {
         for (const auto& block : model.decoder) decoder_.push_back(nn::freeze_block<S>(block));
@@ -63,11 +77,15 @@ public:
     const DinomalyConfig& config() const { return config_; }
 
     /// Anomaly maps [B, 256, 256] of images [B, 3, H, W]; see Dinomaly::anomaly_map.
-    Var<Full<D>> anomaly_map(const Var<Full<D>>& image) const {
+    Var<Full<D>> anomaly_map(const Tensor<Full<D>>& images) const {
         const NoGrad predicting;
-        const auto en = encoder_.encode_full(image);
-        return anomaly::anomaly_map(patches(en), patches(decode(en)), image.size(2), image.size(3),
-                                    config_.encoder.patch);
+        std::vector<Var<Full<D>>> maps;
+        for (std::int64_t b = 0; b < images.size(0); ++b) {
+            const Groups en = encoder_->encode_full(images.rows(b, 1));
+            maps.push_back(anomaly::anomaly_map(patches(en), patches(decode(en)), images.size(2), images.size(3),
+                                                config_.encoder.patch));
+        }
+        return maps.size() == 1 ? maps[0] : concat(maps, 0);
     }
 
 private:
@@ -75,8 +93,8 @@ private:
 
     Groups decode(const Groups& en) const {
         Tensor<Full<D>> x = Var<Full<D>>(0.5 * (en[0] + en[1])).value();
-        const std::int64_t batch = x.size(0), tokens = x.size(1), rows = batch * tokens;
-        backend::frozen_mlp(D{}, bottleneck_, rows, x.data(), x.data());
+        const std::int64_t batch = x.size(0), tokens = x.size(1);
+        backend::frozen_mlp(D{}, bottleneck_, batch * tokens, x.data(), x.data());
         std::array<Tensor<Full<D>>, 2> sums{zeros<Full<D>>(x.shape()), zeros<Full<D>>(x.shape())};
         std::vector<T*> places;
         for (std::size_t i = 0; i < decoder_.size(); ++i)  // the last blocks restore the first group
@@ -91,7 +109,7 @@ private:
     }
 
     DinomalyConfig config_;
-    FrozenEncoder<D, W> encoder_;
+    std::shared_ptr<const Encoder> encoder_;
     backend::FrozenMlp<S, T> bottleneck_;
     std::vector<backend::FrozenBlock<S, T>> decoder_;
 };

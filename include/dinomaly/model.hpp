@@ -25,10 +25,17 @@
 
 namespace dinomaly::inline DINOMALY_ABI {
 
+/// Eight blocks, every step-th from the first on: 2, 3, .., 9 of S and B, 4, 6, .., 18 of L.
+inline std::vector<std::int64_t> eight_blocks(std::int64_t first, std::int64_t step) {
+    std::vector<std::int64_t> blocks;
+    for (std::int64_t i = 0; i < 8; ++i) blocks.push_back(first + i * step);
+    return blocks;
+}
+
 /// What a Dinomaly is made of.
 struct DinomalyConfig {
     nn::VitConfig encoder;
-    std::vector<std::int64_t> kept = {2, 3, 4, 5, 6, 7, 8, 9};  // blocks whose output is restored, rising
+    std::vector<std::int64_t> kept = eight_blocks(2, 1);  // blocks whose output is restored, rising
     std::int64_t decoder_depth = 8;
     double decoder_norm_eps = 1e-8;
     double attention_eps = 0;  // in the decoder's linear attention; the authors advise 1e-6 when a loss is NaN

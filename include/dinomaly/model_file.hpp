@@ -45,8 +45,7 @@ namespace detail {
 /// The blocks whose output Dinomaly restores, by the encoder's depth (the authors' choice for S, B and L).
 inline std::vector<std::int64_t> kept_blocks(const std::string& source, std::int64_t depth) {
     check(depth == 12 || depth == 24, source.c_str(), "an encoder of ", depth, " blocks; 12 (S, B) or 24 (L) expected");
-    if (depth == 12) return {2, 3, 4, 5, 6, 7, 8, 9};
-    return {4, 6, 8, 10, 12, 14, 16, 18};
+    return depth == 12 ? eight_blocks(2, 1) : eight_blocks(4, 2);
 }
 
 inline bool is_unused(const std::string& name) {
@@ -113,6 +112,22 @@ inline void read_metadata(const std::string& path, const std::string& text, Dino
 }
 
 }  // namespace detail
+
+/// A Dinomaly on a published DINOv2 architecture: "small", "base" or "large". Throws Error for another name.
+inline DinomalyConfig published_config(const std::string& name, std::int64_t registers = 4) {
+    DinomalyConfig config;
+    if (name == "small")
+        config.encoder = {.width = 384, .depth = 12, .heads = 6};
+    else if (name == "base")
+        config.encoder = {.width = 768, .depth = 12, .heads = 12};
+    else if (name == "large")
+        config.encoder = {.width = 1024, .depth = 24, .heads = 16};
+    else
+        fail("model", "architecture \"", name, "\"; small, base or large expected");
+    config.encoder.registers = registers;
+    config.kept = detail::kept_blocks("model", config.encoder.depth);
+    return config;
+}
 
 /// The architecture of a DINOv2 encoder, read off the shapes of the tensors whose names begin with prefix. Throws Error
 /// that says which tensor is missing or unexpected.

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Predictor: a model file in memory; picture in, score and map out.
+// Predictor: a model file in memory, frozen and packed; picture in, score and map out.
 //
-//     Predictor predictor("model.safetensors");
+//     Predictor predictor("model.safetensors");                          // fp32
+//     Predictor<Cpu<bfloat16>> fast("model.safetensors");                // bf16
+//     Predictor<Cpu<bfloat16>, backend::Code> faster("model.safetensors");   // the encoder in 8-bit codes
 //     auto [score, map] = predictor(vision::read_rgb("part.png"));
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "dinomaly/frozen_model.hpp"
 #include "dinomaly/model_file.hpp"
 #include "dinomaly/vision/image.hpp"
 #include "dinomaly/vision/normalize.hpp"
@@ -24,20 +28,23 @@ struct Prediction {
     int map_width = static_cast<int>(anomaly::map_size), map_height = static_cast<int>(anomaly::map_size);
 };
 
-template <Device D = Cpu<float>> class Predictor {
+template <Device D = Cpu<float>, class W = typename D::value_type> class Predictor {
 public:
     /// Reads a model file; see load_model. Sizes above zero replace the file's.
     explicit Predictor(const std::filesystem::path& model_file, int size = 0, int crop = 0)
         : Predictor(load_model<D>(model_file), size, crop) {}
-    explicit Predictor(LoadedModel<D> loaded, int size = 0, int crop = 0) : loaded_(std::move(loaded)) {
-        if (size > 0) loaded_.info.sizes.size = size;
-        if (crop > 0) loaded_.info.sizes.crop = crop;
-        loaded_.info.sizes.validate();
+    explicit Predictor(const LoadedModel<D>& loaded, int size = 0, int crop = 0)
+        : Predictor(std::make_shared<const FrozenDinomaly<D, W>>(loaded.model), loaded.info) {
+        if (size > 0) info_.sizes.size = size;
+        if (crop > 0) info_.sizes.crop = crop;
+        info_.sizes.validate();
     }
+    /// A model that is prepared already.
+    Predictor(std::shared_ptr<const FrozenDinomaly<D, W>> model, ModelInfo info)
+        : model_(std::move(model)), info_(std::move(info)) {}
 
-    const vision::Preprocess& sizes() const { return loaded_.info.sizes; }
-    const ModelInfo& info() const { return loaded_.info; }
-    const Dinomaly<D>& model() const { return loaded_.model; }
+    const vision::Preprocess& sizes() const { return info_.sizes; }
+    const ModelInfo& info() const { return info_; }
 
     /// Judges a picture of any size, grey or RGB.
     Prediction operator()(const vision::Image& picture) const {
@@ -49,7 +56,7 @@ public:
         const std::int64_t crop = sizes().crop;
         using T = typename D::compute_type;
         const Tensor<Full<D>> images({count, 3, crop, crop}, std::vector<T>(pixels.begin(), pixels.end()));
-        const Var<Full<D>> maps = loaded_.model.anomaly_map(Var<Full<D>>(images));
+        const Var<Full<D>> maps = model_->anomaly_map(images);
         const std::vector<float> scores = anomaly::image_score(maps);
         const std::vector<T> values = maps.value().to_vector();
         const std::int64_t each = anomaly::map_size * anomaly::map_size;
@@ -61,7 +68,8 @@ public:
     }
 
 private:
-    LoadedModel<D> loaded_;
+    std::shared_ptr<const FrozenDinomaly<D, W>> model_;
+    ModelInfo info_;
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -7,11 +7,12 @@
 
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "dinomaly/frozen_model.hpp"
 #include "dinomaly/io/checkpoint.hpp"
-#include "dinomaly/model.hpp"
 #include "dinomaly/optim/clip.hpp"
 #include "dinomaly/optim/schedule.hpp"
 #include "dinomaly/optim/stable_adamw.hpp"
@@ -40,10 +41,11 @@ struct StepResult {
 template <Device D> class Trainer {
 public:
     /// The model's bottleneck and decoder become parameters; its encoder stays frozen. The model stays where it is as
-    /// long as the trainer lives.
-    Trainer(Dinomaly<D>& model, const TrainConfig& config)
+    /// long as the trainer lives. An encoder that is prepared already may be shared.
+    Trainer(Dinomaly<D>& model, const TrainConfig& config, std::shared_ptr<const FrozenEncoder<D>> encoder = nullptr)
         : model_(model),
           config_(config),
+          encoder_(encoder ? std::move(encoder) : std::make_shared<const FrozenEncoder<D>>(model)),
           schedule_{config.schedule > 0 ? config.schedule : config.iterations, config.warmup, config.lr,
                     config.final_lr},
           optimizer_(trainable(model), config.optimizer) {
@@ -57,9 +59,12 @@ public:
 
     /// One iteration on pictures [B, 3, H, W]. Throws Error, leaving the weights alone, when the loss or the gradient
     /// is not finite.
-    StepResult step(const Tensor<Full<D>>& images) { return learn(model_.encode(Var<Full<D>>(images))); }
+    StepResult step(const Tensor<Full<D>>& images) { return learn(encoder_->encode(images)); }
 
-    /// One iteration on the encoder's features of the pictures (Dinomaly::encode).
+    /// The frozen encoder, whose features learn() takes.
+    const std::shared_ptr<const FrozenEncoder<D>>& encoder() const { return encoder_; }
+
+    /// One iteration on the encoder's features of the pictures (FrozenEncoder::encode).
     StepResult learn(const anomaly::Groups<D>& features) {
         const nn::Noise noise{config_.dropout, config_.seed, static_cast<std::uint64_t>(iteration_)};
         const anomaly::Groups<Full<D>> en = model_.patches(features),
@@ -132,6 +137,7 @@ private:
 
     Dinomaly<D>& model_;
     TrainConfig config_;
+    std::shared_ptr<const FrozenEncoder<D>> encoder_;
     optim::WarmCosine schedule_;
     optim::StableAdamW<Full<D>> optimizer_;
     std::int64_t iteration_ = 0;

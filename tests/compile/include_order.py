@@ -31,7 +31,8 @@ LAYERS = {
 WITHOUT_THIRD_PARTY = {"core", "backend", "autodiff", "ops", "nn"}
 SYSTEM_HEADERS = {
     "core": {"immintrin.h", "cuda_runtime.h", "cuda_fp16.h", "cuda_bf16.h"},
-    "backend/cpu": {"immintrin.h", "sys/mman.h", "unistd.h", "sched.h", "pthread.h"},
+    "backend/cpu": {"immintrin.h", "sys/mman.h", "sys/resource.h", "sys/utsname.h", "unistd.h", "sched.h",
+                    "pthread.h"},
     "backend/cuda": {"cuda_runtime.h", "cuda_fp16.h", "cuda_bf16.h", "cublasLt.h", "cublas_v2.h"},
 }
 MAX_LINES = 450

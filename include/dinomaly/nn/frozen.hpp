@@ -9,7 +9,7 @@
 // gradient.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -115,28 +115,24 @@ public:
 
     const VitConfig& config() const { return config_; }
 
-    /// Adds the output [B, N, C] of each block for image [B, 3, H, W] to that of `sums` which its entry in `target`
-    /// names; -1 names none. The sums begin at zero.
-    template <std::size_t count>
-    std::array<Tensor<Full<D>>, count> operator()(const Var<Full<D>>& image, const std::vector<int>& target) const {
-        const std::int64_t batch = image.size(0), patch = config_.patch, prefix = config_.prefix();
-        const std::int64_t h = image.size(2) / patch, w = image.size(3) / patch, tokens = prefix + h * w;
-        check(image.rank() == 4 && h * patch == image.size(2) && w * patch == image.size(3), "encoder", "image ",
-              image.shape(), ": [B, 3, H, W] with sides that are multiples of ", patch, " expected");
-        const Tensor<Full<D>> position = position_of(h, w), first = first_rows(position);
-        Tensor<Full<D>> x({batch, tokens, config_.width});
-        for (std::int64_t b = 0; b < batch; ++b)
-            std::copy_n(first.data(), first.count(), x.data() + b * tokens * config_.width);
-        backend::frozen_patches(D{}, projection_, batch, image.size(2), image.size(3), patch,
-                                                           prefix, image.value().data(),
-                                                           position.data() + config_.width, x.data());
-        std::array<Tensor<Full<D>>, count> sums;
-        for (auto& sum : sums) sum = zeros<Full<D>>(x.shape());
-        std::vector<T*> places;
-        for (std::size_t i = 0; i < blocks_.size(); ++i)
-            places.push_back(target[i] < 0 ? nullptr : sums[static_cast<std::size_t>(target[i])].data());
-        backend::frozen_blocks(D{}, blocks_, batch, tokens, x.data(), places);
-        return sums;
+    /// Tokens of a picture of height x width. Throws Error when patches do not cover it.
+    std::int64_t tokens(std::int64_t height, std::int64_t width) const {
+        const std::int64_t h = height / config_.patch, w = width / config_.patch;
+        check(h * config_.patch == height && w * config_.patch == width, "encoder", "a picture of ", height, " x ", width,
+              ": sides that are multiples of ", config_.patch, " expected");
+        return config_.prefix() + h * w;
+    }
+
+    /// Runs one image [3, height, width]. The output [N, C] of block i is added to sums[i], where that is not null.
+    void run(const T* image, std::int64_t height, std::int64_t width, const std::vector<T*>& sums) const {
+        const std::int64_t count = tokens(height, width);
+        const Tensor<Full<D>> position = position_of(height / config_.patch, width / config_.patch);
+        Tensor<Full<D>> x({count, config_.width});
+        const Tensor<Full<D>> first = first_rows(position);
+        std::copy_n(first.data(), first.count(), x.data());
+        backend::frozen_patches(D{}, projection_, height, width, config_.patch, image, position.data() + config_.width,
+                                x.data() + first.count());
+        backend::frozen_blocks(D{}, blocks_, 1, count, x.data(), sums);
     }
 
 private:

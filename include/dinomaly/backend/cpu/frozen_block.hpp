@@ -174,38 +174,30 @@ void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<W, T>>& blocks, std::in
     }
 }
 
-/// x [B, N, C] = the projections of the patches of images [B, 3, H, W], rows prefix .. N-1 of each picture, plus their
-/// position [h w, C]; full precision in and out.
+/// x [h w, C] = the projected patches of an image [3, height, width] plus their position [h w, C]; full precision in and
+/// out.
 template <class A, class W, class T>
-void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t batch, std::int64_t height,
-                    std::int64_t width, std::int64_t patch, std::int64_t prefix, const T* images, const T* position,
-                    T* x) {
-    const std::int64_t grid_rows = height / patch, grid_cols = width / patch, count = grid_rows * grid_cols;
-    const std::int64_t channels = projection.out(), inputs = projection.in(), planes = inputs / (patch * patch);
-    const RowPanels panels(count);
-    parallel_for(batch * panels.count(), [&](std::int64_t task) {
+void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t height, std::int64_t width,
+                    std::int64_t patch, const T* image, const T* position, T* x) {
+    const std::int64_t grid_cols = width / patch, channels = projection.out(), inputs = projection.in();
+    const std::int64_t planes = inputs / (patch * patch);
+    const RowPanels panels(height / patch * grid_cols);
+    parallel_for(panels.count(), [&](std::int64_t panel) {
         using Input = typename detail::FrozenRows<A, W, T>::Input;
-        const std::int64_t picture = task / panels.count(), first = panels.first(task % panels.count());
-        const std::int64_t rows = panels.first(task % panels.count() + 1) - first;
+        const std::int64_t first = panels.first(panel), rows = panels.first(panel + 1) - first;
         const std::shared_ptr<Input> pixels = scratch<Input>(rows * inputs);
         const std::shared_ptr<T> sums = scratch<T>(rows * channels);
         Input* to = pixels.get();
         for (std::int64_t r = first; r < first + rows; ++r)
             for (std::int64_t plane = 0; plane < planes; ++plane)
                 for (std::int64_t line = 0; line < patch; ++line) {
-                    const T* from = images + ((picture * planes + plane) * height + r / grid_cols * patch + line) * width +
-                                    r % grid_cols * patch;
+                    const T* from = image + (plane * height + r / grid_cols * patch + line) * width + r % grid_cols * patch;
                     for (std::int64_t i = 0; i < patch; ++i) *to++ = static_cast<Input>(from[i]);
                 }
         projection.multiply(rows, pixels.get(), sums.get());
-        T* out = x + (picture * (prefix + count) + prefix + first) * channels;
-        const T* place = position + first * channels;
-        Lane<T>{}.each(rows * channels, [&](auto at) { at.store(out, at.load(sums.get()) + at.load(place)); });
-        for (std::int64_t r = 0; r < rows; ++r)
-            Lane<T>{}.each(channels, [&](auto at) {
-                T* row = out + r * channels;
-                at.store(row, at.load(row) + at.load(projection.bias()));
-            });
+        std::copy_n(position + first * channels, rows * channels, x + first * channels);
+        detail::finish_rows(rows, channels, sums.get(), projection.bias(), x + first * channels,
+                            [](Packet<T> sum, const T* place, auto at) { return at.load(place) + sum; });
     });
 }
 

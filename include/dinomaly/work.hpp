@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much arithmetic a Dinomaly takes, in multiply-adds of its matrix products, to say how fast a run was.
+//
+// Of one picture with P patches of p x p pixels and T = P + prefix tokens, C channels in heads of d:
+//
+//   patch embedding                  3 p^2 C P
+//   a block's linears                12 C^2 T     qkv 3, projection 1, MLP 4 + 4
+//   softmax attention of a block     2 C T^2      q k^T and weights v; encoder, blocks up to the last kept one
+//   linear attention of a block      2 C d T      k^T v and q (k^T v); decoder
+//   bottleneck                       8 C^2 T
+//
+// Backward, each product of what is trained takes two more of its size, but for the bottleneck's first layer: nobody
+// asks for the gradient of the frozen features. Norms, softmax and the map are left out, as is usual.
+#pragma once
+
+#include <cstdint>
+
+#include "dinomaly/model.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// Multiply-adds of one picture, part by part.
+struct Work {
+    std::int64_t patch_embedding, encoder_linears, encoder_attention;
+    std::int64_t trained_linears, trained_attention;
+    std::int64_t first_layer;  ///< the part of trained_linears whose input wants no gradient
+
+    std::int64_t encoding() const { return patch_embedding + encoder_linears + encoder_attention; }
+    std::int64_t decoding() const { return trained_linears + trained_attention; }
+    /// Judging a picture.
+    std::int64_t judging() const { return encoding() + decoding(); }
+    /// A picture's part of a training step, forward and backward, whose features are computed or known already.
+    std::int64_t learning(bool features_known) const {
+        return (features_known ? 0 : encoding()) + 3 * decoding() - first_layer;
+    }
+};
+
+/// The work on a picture of height x width.
+inline Work count_work(const DinomalyConfig& config, std::int64_t height, std::int64_t width) {
+    const nn::VitConfig& encoder = config.encoder;
+    const std::int64_t channels = encoder.width, square = channels * channels, patch = encoder.patch;
+    const std::int64_t patches = (height / patch) * (width / patch), tokens = patches + encoder.prefix();
+    const std::int64_t blocks = config.kept.back() + 1, head_dim = channels / encoder.heads;
+    return {.patch_embedding = 3 * patch * patch * channels * patches,
+            .encoder_linears = blocks * 12 * square * tokens,
+            .encoder_attention = blocks * 2 * channels * tokens * tokens,
+            .trained_linears = (config.decoder_depth * 12 + 8) * square * tokens,
+            .trained_attention = config.decoder_depth * 2 * channels * head_dim * tokens,
+            .first_layer = 4 * square * tokens};
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI
