@@ -77,7 +77,8 @@ int run_bench(const BenchOptions& options) {
     check(!infers || options.cache_features == "off", "bench", "--cache-features ", options.cache_features,
           " is for --mode train: a picture is judged once");
     const Precision precision = find_precision(options.precision);
-    check(infers || precision != Precision::int8, "bench", "--precision int8 is for --mode infer; fp32 or bf16 expected");
+    check(infers || precision != Precision::int8, "bench",
+          "--precision int8 is for --mode infer; fp32 or bf16 expected");
     const int threads = use_threads(options.threads);
     const std::int64_t batch = options.batch > 0 ? options.batch : infers ? 1 : 16;
     Engine engine = make_engine(options, precision);

@@ -30,9 +30,9 @@ std::string encoder_text(const nn::VitConfig& config) {
 
 std::unique_ptr<AnyModel> make_model(const ModelSource& source, Precision precision) {
     switch (precision) {
-    case Precision::bf16: return make_model_bf16(source);
-    case Precision::int8: return make_model_int8(source);
-    default: return make_model_fp32(source);
+        case Precision::bf16: return make_model_bf16(source);
+        case Precision::int8: return make_model_int8(source);
+        default: return make_model_fp32(source);
     }
 }
 

@@ -72,7 +72,8 @@ int run_eval(const EvalOptions& options) {
     const Precision precision = find_precision(options.precision);
     const Engine engine = Engine::open(options.model, options.size, options.crop, precision);
     std::cout << engine.description() << "; pictures " << engine.sizes().size << 'x' << engine.sizes().size
-              << ", middle " << engine.sizes().crop << 'x' << engine.sizes().crop << "; " << options.precision << std::endl;
+              << ", middle " << engine.sizes().crop << 'x' << engine.sizes().crop << "; " << options.precision
+              << std::endl;
     check_memory(engine, memory_use(engine, classes), options.memory_limit);
     const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');

@@ -34,9 +34,8 @@ public:
     std::int64_t iteration() const override { return trainer_.iteration(); }
 
     void keep_features(const FeatureStore& store) override {
-        cache_ = store.file.empty()
-                     ? std::make_unique<FeatureCache<D>>(sizes_, store.pictures)
-                     : std::make_unique<FeatureCache<D>>(sizes_, store.pictures, store.file, store.key);
+        cache_ = store.file.empty() ? std::make_unique<FeatureCache<D>>(sizes_, store.pictures)
+                                    : std::make_unique<FeatureCache<D>>(sizes_, store.pictures, store.file, store.key);
     }
     std::vector<std::vector<std::size_t>> unknown(const std::vector<std::vector<std::size_t>>& batches) const override {
         return cache_->unknown(batches);
@@ -83,7 +82,8 @@ private:
 
 template <Device D, class W = typename D::value_type> class ModelOnDevice final : public AnyModel {
 public:
-    explicit ModelOnDevice(const ModelSource& source) : model_(std::visit([&](const auto& s) { return load(s); }, source)) {
+    explicit ModelOnDevice(const ModelSource& source)
+        : model_(std::visit([&](const auto& s) { return load(s); }, source)) {
         config = model_->config;
         element_size = sizeof(typename D::value_type);
         auto trained = model_->trained();

@@ -157,7 +157,8 @@ void describe(const TrainOptions& options, const Plan& plan, const Engine& engin
 /// What the features of the pictures depend on, besides the shapes: a file of features is used again for the same only.
 std::string feature_key(const Plan& plan, const Engine& engine, const std::string& precision) {
     std::ostringstream text;
-    text << engine.encoder_hash() << ' ' << precision << ' ' << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
+    text << engine.encoder_hash() << ' ' << precision << ' ' << engine.sizes().size << ' ' << engine.sizes().crop
+         << '\n';
     std::error_code unknown;  // an unreadable picture is reported when it is read
     for (const fs::path& picture : plan.pictures)
         text << picture.string() << ' ' << fs::file_size(picture, unknown) << ' '

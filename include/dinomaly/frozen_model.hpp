@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frozen forms of a Dinomaly: FrozenEncoder for training, FrozenDinomaly for use.
 //
-// Both compute what model.hpp computes, folded and packed (nn/frozen.hpp). Running sums of the two groups take the place
-// of eight blocks' outputs, and blocks after the last kept one are not even prepared. Pictures are done one after the
-// other, which keeps them in cache, and a picture's numbers do not depend on its batch. The encoder's products are done
-// in W, which may be 8-bit codes; those of bottleneck and decoder in the device's type.
+// Both compute what model.hpp computes, folded and packed (nn/frozen.hpp). Running sums of the two groups take the
+// place of eight blocks' outputs, and blocks after the last kept one are not even prepared. Pictures are done one after
+// the other, which keeps them in cache, and a picture's numbers do not depend on its batch. The encoder's products are
+// done in W, which may be 8-bit codes; those of bottleneck and decoder in the device's type.
 #pragma once
 
 #include <array>

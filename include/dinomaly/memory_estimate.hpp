@@ -7,9 +7,9 @@
 //   training    a decoder block keeps 5 units (its input, both norms' results, the attention's, the middle), one of 3
 //               (qkv) and one of 4 units (fc1), and in fp32 the running sum of its group. The bottleneck keeps 2 and
 //               one of 4, the loss 6 in fp32, and the sweep works with one of 3 and two of 4.
-//   the encoder 10 units, one of 3 and one of 4, the picture, its patches and the position embedding on its way to the
-//               picture's size; nothing of it is kept.
-//   weights     once in fp32, and once more in the type of the activations where that is a smaller one.
+//   frozen      a picture at a time: 12 units in fp32 (residuals, groups, distances), one of 3 (qkv) and one (what
+//               attention mixed) as they are stored, and the position embedding on its way to the picture's size.
+//   weights     once in fp32, and once packed in the type of the activations: the encoder's for training, all to judge.
 //   optimiser   three moments and the gradient of what is trained, and two spare blocks of the largest size.
 //
 // Not counted: the program itself, threads' stacks and scratch memory, some 20 MB.
@@ -31,7 +31,6 @@ struct MemoryUse {
     bool trains = true;
     std::int64_t crop = 392, batch = 16;     ///< pictures of crop x crop, so many at a time
     std::size_t element_size = 4;            ///< of activations: 4 for fp32, 2 for bf16
-    std::int64_t encoded_at_once = 1;        ///< pictures in the encoder at a time when training (FeatureCache: one)
     std::int64_t batches_waiting = 0;        ///< prepared pictures, fp32, in the loader's queue and in work
     std::size_t features = 0, pictures = 0;  ///< bytes of the feature cache and of decoded pictures kept by the loader
     std::int64_t judged = 0;                 ///< test pictures whose maps are kept and ranked together
@@ -84,14 +83,12 @@ inline std::int64_t activation_count(const DinomalyConfig& config, std::int64_t 
     return (config.encoder.prefix() + side * side) * config.encoder.width;
 }
 
-/// What the encoder, or the decoder without a gradient, works with.
-inline std::size_t forward_bytes(const DinomalyConfig& config, const MemoryUse& use, std::int64_t batch) {
-    const std::int64_t one = activation_count(config, use.crop), pixels = batch * 3 * use.crop * use.crop;
-    const auto units = [&](std::int64_t blocks, std::int64_t width) {
-        return block_bytes(blocks, width * batch * one, use.element_size);
-    };
-    return units(10, 1) + units(1, 3) + units(1, 4) + block_bytes(1, pixels, fp32) +
-           block_bytes(1, pixels, use.element_size) + block_bytes(5, one, fp32);
+/// What the frozen network works with, besides the pictures of a batch.
+inline std::size_t frozen_bytes(const DinomalyConfig& config, const MemoryUse& use) {
+    const std::int64_t one = activation_count(config, use.crop);
+    return block_bytes(12, one, fp32) + block_bytes(1, 3 * one, use.element_size) +
+           block_bytes(1, one, use.element_size) + block_bytes(5, one, fp32) +
+           block_bytes(1, use.batch * 3 * use.crop * use.crop, fp32);
 }
 
 }  // namespace detail
@@ -107,8 +104,11 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
     const auto add = [&](const char* name, std::size_t bytes) {
         if (bytes > 0) estimate.parts.push_back({name, bytes});
     };
-    add("weights", detail::parameter_bytes(outline, fp32).all +
-                       (use.element_size < fp32 ? detail::parameter_bytes(outline, use.element_size).all : 0));
+    const std::size_t encoder = detail::parameter_bytes(outline.encoder, use.element_size).all *
+                                static_cast<std::size_t>(config.kept.back() + 1) /
+                                static_cast<std::size_t>(config.encoder.depth);
+    add("weights", detail::parameter_bytes(outline, fp32).all + encoder +
+                       (use.trains ? 0 : detail::parameter_bytes(trained, use.element_size).all));
     if (use.trains) {
         const detail::ParameterBytes part = detail::parameter_bytes(trained, fp32);
         add("moments and gradients", 4 * part.all + 2 * part.largest);
@@ -117,10 +117,9 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
                                detail::block_bytes(depth + 6, unit, fp32) +
                                detail::block_bytes(depth + 1, 3 * unit, use.element_size) +
                                detail::block_bytes(depth + 3, 4 * unit, use.element_size));
-        add("encoder", detail::forward_bytes(config, use, use.encoded_at_once));
+        add("encoder", detail::frozen_bytes(config, use));
     } else {
-        add("activations", detail::forward_bytes(config, use, use.batch) +
-                               detail::block_bytes(1, use.batch * use.crop * use.crop, fp32) +
+        add("activations", detail::frozen_bytes(config, use) + detail::block_bytes(1, use.crop * use.crop, fp32) +
                                detail::block_bytes(3, use.batch * map, fp32));
     }
     add("feature cache", use.features);

@@ -69,7 +69,8 @@ public:
         const nn::Noise noise{config_.dropout, config_.seed, static_cast<std::uint64_t>(iteration_)};
         const anomaly::Groups<Full<D>> en = model_.patches(features),
                                        de = model_.patches(model_.decode(features, noise));
-        const Var<Full<D>> loss = anomaly::loose_loss(en, de, anomaly::easy_fraction(iteration_, config_.hard_mining_ramp));
+        const Var<Full<D>> loss =
+            anomaly::loose_loss(en, de, anomaly::easy_fraction(iteration_, config_.hard_mining_ramp));
         StepResult result{iteration_, static_cast<double>(loss.item()), 0, schedule_(iteration_)};
         check(std::isfinite(result.loss), "train", "the loss of iteration ", iteration_, " is ", result.loss,
               "; an attention eps of 1e-6 or a lower learning rate may help");

@@ -5,7 +5,8 @@
 //   Var<D> y = z / (1 + x * x);        one pass over memory, one node in the graph (autodiff/materialize.hpp)
 //
 // Arithmetic is done in the device's compute_type whatever its leaves are stored in. In a formula of bfloat16 values,
-// parameters and statistics are leaves in full precision: x * gamma + beta reads x in bfloat16, gamma and beta in float.
+// parameters and statistics are leaves in full precision: x * gamma + beta reads x in bfloat16, gamma and beta in
+// float.
 //
 // A matrix product is a leaf too (ops/linear.hpp): its value arrives in an accumulator and the rest of the formula runs
 // over it. Such a tree can be moved but not copied, because the product would be computed twice: it is used where it is

@@ -213,7 +213,8 @@ private:
 
 }  // namespace detail
 
-/// The value of a formula, computed in one pass and stored on Out, and its node when one of its leaves wants a gradient.
+/// The value of a formula, computed in one pass and stored on Out, and its node when one of its leaves wants a
+/// gradient.
 template <class E, class Out> Var<Out> materialize(E expression) {
     using D = typename E::expression_device;
     const bool records = NoGrad::recording() && detail::wants_grad(expression);

@@ -54,7 +54,7 @@ public:
         const Op op = *std::exchange(op_, std::nullopt);
         const Tensor<D> dy = std::exchange(this->grad, {});
         const Edges edges = std::exchange(this->inputs, {});
-        if (!dy.defined()) return;  // what came after did not depend on it smoothly
+        if (!dy.defined()) return;             // what came after did not depend on it smoothly
         if constexpr (sizeof...(Inputs) == 0)  // any number of them
             op.backward(dy, std::vector<Gradient<D>>(edges.begin(), edges.end()));
         else

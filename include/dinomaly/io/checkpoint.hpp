@@ -111,7 +111,8 @@ void load_weights(M& module, const StateDict& dict, const std::string& prefix = 
 
 /// Adds a tensor in full precision to a file's contents, as F32 or F64.
 template <Device D>
-requires std::same_as<D, Full<D>> void store_tensor(StateDict& dict, const std::string& name, const Tensor<D>& tensor) {
+requires std::same_as<D, Full<D>>
+void store_tensor(StateDict& dict, const std::string& name, const Tensor<D>& tensor) {
     using T = typename D::value_type;
     const std::vector<T> values = tensor.to_vector();
     std::vector<std::byte> bytes(values.size() * sizeof(T));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Modules that never change, prepared for use: exact algebra folds what can be folded into weights that are packed once.
+// Modules that never change, prepared for use: exact algebra folds what can be folded into weights that are packed
+// once.
 //
 //   norm, then linear     w (n g + h) + b = (w g) n + (w h + b)     the norm's scale g and shift h leave
 //   linear, then scale    s (w x + b) = (s w) x + s b               the layer scale s leaves
@@ -31,7 +32,10 @@ public:
     /// weight [N, ..], flattened to [N, K], and bias [N].
     template <Device F>
     Folding(const Var<F>& weight, const Var<F>& bias)
-        : n_(weight.size(0)), k_(weight.count() / std::max<std::int64_t>(n_, 1)), w_(doubles(weight)), b_(doubles(bias)) {}
+        : n_(weight.size(0)),
+          k_(weight.count() / std::max<std::int64_t>(n_, 1)),
+          w_(doubles(weight)),
+          b_(doubles(bias)) {}
 
     /// What comes before: y = x * scale + shift.
     template <Device D> Folding after(const LayerNorm<D>& norm) && {
@@ -78,16 +82,15 @@ private:
 template <class W, class B> auto freeze_block(const B& block) {
     using T = typename B::device::compute_type;
     using detail::Folding;
-    backend::FrozenBlock<W, T> frozen{
-        .norm1_eps = block.norm1.eps,
-        .norm2_eps = block.norm2.eps,
-        .heads = block.attn.heads,
-        .is_linear = false,
-        .attention_eps = 0,
-        .qkv = Folding(block.attn.qkv).after(block.norm1).template packed<W, T>(),
-        .proj = Folding(block.attn.proj).before(block.ls1).template packed<W, T>(),
-        .mlp = {Folding(block.mlp.fc1).after(block.norm2).template packed<W, T>(),
-                Folding(block.mlp.fc2).before(block.ls2).template packed<W, T>()}};
+    backend::FrozenBlock<W, T> frozen{.norm1_eps = block.norm1.eps,
+                                      .norm2_eps = block.norm2.eps,
+                                      .heads = block.attn.heads,
+                                      .is_linear = false,
+                                      .attention_eps = 0,
+                                      .qkv = Folding(block.attn.qkv).after(block.norm1).template packed<W, T>(),
+                                      .proj = Folding(block.attn.proj).before(block.ls1).template packed<W, T>(),
+                                      .mlp = {Folding(block.mlp.fc1).after(block.norm2).template packed<W, T>(),
+                                              Folding(block.mlp.fc2).before(block.ls2).template packed<W, T>()}};
     if constexpr (std::same_as<decltype(block.attn), LinearAttention<typename B::device>>) {
         frozen.is_linear = true;
         frozen.attention_eps = block.attn.eps;
@@ -104,7 +107,8 @@ public:
     FrozenVit(const VisionTransformer<D>& vit, std::int64_t last)
         : config_(vit.config),
           projection_(detail::Folding(vit.patch_embed.proj.weight, vit.patch_embed.proj.bias).template packed<W, T>()) {
-        check(last < static_cast<std::int64_t>(vit.blocks.size()), "encoder", "block ", last, " of ", vit.blocks.size());
+        check(last < static_cast<std::int64_t>(vit.blocks.size()), "encoder", "block ", last, " of ",
+              vit.blocks.size());
         stem_.config = vit.config;
         stem_.cls_token = vit.cls_token.detach();
         stem_.pos_embed = vit.pos_embed.detach();
@@ -118,8 +122,8 @@ public:
     /// Tokens of a picture of height x width. Throws Error when patches do not cover it.
     std::int64_t tokens(std::int64_t height, std::int64_t width) const {
         const std::int64_t h = height / config_.patch, w = width / config_.patch;
-        check(h * config_.patch == height && w * config_.patch == width, "encoder", "a picture of ", height, " x ", width,
-              ": sides that are multiples of ", config_.patch, " expected");
+        check(h * config_.patch == height && w * config_.patch == width, "encoder", "a picture of ", height, " x ",
+              width, ": sides that are multiples of ", config_.patch, " expected");
         return config_.prefix() + h * w;
     }
 

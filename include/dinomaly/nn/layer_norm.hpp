@@ -12,7 +12,8 @@ template <Device D> struct LayerNorm {
     double eps = 1e-6;
 
     LayerNorm() = default;
-    LayerNorm(std::int64_t width, double eps_) : weight(ones<Full<D>>({width})), bias(zeros<Full<D>>({width})), eps(eps_) {}
+    LayerNorm(std::int64_t width, double eps_)
+        : weight(ones<Full<D>>({width})), bias(zeros<Full<D>>({width})), eps(eps_) {}
 
     /// x [..., C] -> [..., C].
     template <Operand X> Var<D> operator()(X&& x) const { return layer_norm(std::forward<X>(x), weight, bias, eps); }

@@ -21,7 +21,8 @@ template <Device D> struct PatchEmbed {
     Projection proj;
 
     PatchEmbed() = default;
-    PatchEmbed(std::int64_t width, std::int64_t patch) : proj{zeros<Full<D>>({width, 3, patch, patch}), zeros<Full<D>>({width})} {}
+    PatchEmbed(std::int64_t width, std::int64_t patch)
+        : proj{zeros<Full<D>>({width, 3, patch, patch}), zeros<Full<D>>({width})} {}
 
     std::int64_t patch() const { return proj.weight.size(-1); }
 

@@ -53,7 +53,8 @@ template <Device D> struct VisionTransformer {
     Var<Full<D>> position(std::int64_t h, std::int64_t w) const {
         const std::int64_t grid = config.grid, width = config.width;
         if (h == grid && w == grid) return pos_embed;
-        const Var<Full<D>> plane = permute(reshape(slice(pos_embed, 1, 1, grid * grid), {grid, grid, width}), {2, 0, 1});
+        const Var<Full<D>> plane =
+            permute(reshape(slice(pos_embed, 1, 1, grid * grid), {grid, grid, width}), {2, 0, 1});
         const auto scale = [&](std::int64_t side) {
             return (static_cast<double>(side) + 0.1) / static_cast<double>(grid);
         };

@@ -88,8 +88,8 @@ template <Device D> struct LayerNorm {
         Tensor<D> y(x.shape());
         mean = Tensor<Full<D>>(rows), rstd = Tensor<Full<D>>(rows);
         backend::rows(D{}, rows.count(), x.size(-1),
-                      kernel::LayerNormForward<S, T>{x.data(), w.data(), b.data(), y.data(),
-                                                                       mean.data(), rstd.data(), x.size(-1), eps});
+                      kernel::LayerNormForward<S, T>{x.data(), w.data(), b.data(), y.data(), mean.data(), rstd.data(),
+                                                     x.size(-1), eps});
         return y;
     }
 
@@ -101,17 +101,17 @@ template <Device D> struct LayerNorm {
         }
         if (!dx) return;
         const GradTarget<D> target = dx.target(x.shape());
-        backend::rows(
-            D{}, mean.count(), x.size(-1),
-            kernel::LayerNormBackward<S, T>{x.data(), w.data(), dy.data(), mean.data(), rstd.data(),
-                                                              target.data, target.adds, x.size(-1)});
+        backend::rows(D{}, mean.count(), x.size(-1),
+                      kernel::LayerNormBackward<S, T>{x.data(), w.data(), dy.data(), mean.data(), rstd.data(),
+                                                      target.data, target.adds, x.size(-1)});
     }
 };
 
 }  // namespace op
 
 /// Normalises over the last axis: x [..., C], w [C], b [C] -> [..., C]. Ba et al., Layer Normalization, 2016.
-template <Operand X, Device D = device_of<X>> Var<D> layer_norm(X&& x, const Var<Full<D>>& w, const Var<Full<D>>& b, double eps) {
+template <Operand X, Device D = device_of<X>>
+Var<D> layer_norm(X&& x, const Var<Full<D>>& w, const Var<Full<D>>& b, double eps) {
     return record(op::LayerNorm<D>{eps}, as_var(std::forward<X>(x)), w, b);
 }
 

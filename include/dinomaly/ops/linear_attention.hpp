@@ -24,14 +24,15 @@ template <Device D> struct LinearAttention {
         const backend::AttentionSizes sizes = attention_sizes(name, input.shape(), heads);
         qkv = input;
         out = Tensor<D>({sizes.batch, sizes.tokens, sizes.width()});
-        backend::linear_attention_forward(D{}, sizes, static_cast<typename D::compute_type>(eps), qkv.data(), out.data());
+        backend::linear_attention_forward(D{}, sizes, static_cast<typename D::compute_type>(eps), qkv.data(),
+                                          out.data());
         return out;
     }
     void backward(const Tensor<D>& dy, Gradient<D> dx) const {
         const GradTarget<D> target = dx.target(qkv.shape());
         backend::linear_attention_backward(D{}, attention_sizes(name, qkv.shape(), heads),
-                                           static_cast<typename D::compute_type>(eps), qkv.data(), out.data(), dy.data(),
-                                           target.data, target.adds);
+                                           static_cast<typename D::compute_type>(eps), qkv.data(), out.data(),
+                                           dy.data(), target.data, target.adds);
     }
 };
 

@@ -11,8 +11,8 @@
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-/// image [B, 3, H, W], w [C, 3, p, p], b [C], all in full precision -> [B, (H/p) (W/p), C] on device D, by default theirs;
-/// H and W must be multiples of p.
+/// image [B, 3, H, W], w [C, 3, p, p], b [C], all in full precision -> [B, (H/p) (W/p), C] on device D, by default
+/// theirs; H and W must be multiples of p.
 template <class D = void, Device F, Device Out = std::conditional_t<std::is_void_v<D>, F, D>>
 Var<Out> patch_embed(const Var<F>& x, const Var<F>& w, const Var<F>& b) {
     check(x.rank() == 4 && w.rank() == 4 && x.size(1) == w.size(1) && w.size(2) == w.size(3), "patch_embed", "image ",

@@ -132,14 +132,16 @@ enum class Keep : bool { no, yes };
 /// Sum over axes (all by default).
 template <Operand X> auto sum(X&& x, const Axes& axes = {}, Keep keep = Keep::no) {
     const auto input = full(std::forward<X>(x));
-    return record(op::ScaledSum<Full<device_of<X>>>{"sum", axes.of("sum", input.shape()), keep == Keep::yes, false}, input);
+    return record(op::ScaledSum<Full<device_of<X>>>{"sum", axes.of("sum", input.shape()), keep == Keep::yes, false},
+                  input);
 }
 
 /// Mean over axes (all by default).
 template <Operand X> auto mean(X&& x, const Axes& axes = {}, Keep keep = Keep::no) {
     const auto input = full(std::forward<X>(x));
     check(input.count() > 0, "mean", "no elements in ", input.shape());
-    return record(op::ScaledSum<Full<device_of<X>>>{"mean", axes.of("mean", input.shape()), keep == Keep::yes, true}, input);
+    return record(op::ScaledSum<Full<device_of<X>>>{"mean", axes.of("mean", input.shape()), keep == Keep::yes, true},
+                  input);
 }
 
 /// Largest value over axes (all by default).

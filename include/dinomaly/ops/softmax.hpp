@@ -4,7 +4,8 @@
 //   softmax       y = e^(x - max x) / sum e^(x - max x)       dx = y (dy - sum dy y)
 //   log_softmax   y = x - max x - log sum e^(x - max x)       dx = dy - e^y sum dy
 //
-// Shapes [.., C] -> [.., C], in full precision; both keep y. cross_entropy is the mean over rows of -log_softmax at each row's label.
+// Shapes [.., C] -> [.., C], in full precision; both keep y. cross_entropy is the mean over rows of -log_softmax at
+// each row's label.
 #pragma once
 
 #include <cstdint>
@@ -114,8 +115,7 @@ private:
 
 /// e^x over its sum along the last axis: x [.., C] -> [.., C].
 template <Operand X, Device D = Full<device_of<X>>> Var<D> softmax(X&& x) {
-    return record(op::OfRows<D, kernel::SoftmaxForward, kernel::SoftmaxBackward>{"softmax"},
-                  full(std::forward<X>(x)));
+    return record(op::OfRows<D, kernel::SoftmaxForward, kernel::SoftmaxBackward>{"softmax"}, full(std::forward<X>(x)));
 }
 
 /// The logarithm of softmax, exact where softmax would vanish: x [.., C] -> [.., C].

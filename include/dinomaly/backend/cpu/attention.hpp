@@ -3,7 +3,8 @@
 //
 // A task is a head of a picture, or a part of its queries. 48 queries at a time meet the keys in stretches of a few
 // hundred: their scores stand in cache, a running maximum m and sum l make weights of them, and the result so far is
-// rescaled when the maximum grows. Forward keeps log sum exp of each row [B, H, N]; backward computes the weights again:
+// rescaled when the maximum grows. Forward keeps log sum exp of each row [B, H, N]; backward computes the weights
+// again:
 //
 //   P = exp(S - lse),  dV = P^T dO,  dS = P (dO V^T - sum_c dO O),  dQ = dS K scale,  dK = dS^T Q scale
 //
@@ -170,9 +171,8 @@ void attention_backward(Cpu<S>, const AttentionSizes& s, const S* qkv, const S* 
           *ds = p + RowPanels::most * stretch;  // sum [N] is that of dO O over the channels
         const S *o = head.of(out), *grad = head.of(dout);
         for (std::int64_t i = 0; i < n; ++i)
-            sum[i] = lane.sum(d, [&](auto at) {
-                return at.load(o + i * head.out_stride) * at.load(grad + i * head.out_stride);
-            });
+            sum[i] = lane.sum(
+                d, [&](auto at) { return at.load(o + i * head.out_stride) * at.load(grad + i * head.out_stride); });
         const auto store = [&](const T* rows, std::int64_t count, T factor, S* to) {
             for (std::int64_t i = 0; i < count; ++i)
                 lane.each(d, [&](auto at) {
@@ -194,8 +194,8 @@ void attention_backward(Cpu<S>, const AttentionSizes& s, const S* qkv, const S* 
                 for (std::int64_t r = 0; r < rows; ++r)
                     lane.each(keys, [&](auto at) {
                         T *weight = p + r * keys, *slope = ds + r * keys;
-                        const Packet<T> e = math::exp(at.load(weight) * Packet<T>(scale) -
-                                                      Packet<T>(lse[head.lse_offset + i + r]));
+                        const Packet<T> e =
+                            math::exp(at.load(weight) * Packet<T>(scale) - Packet<T>(lse[head.lse_offset + i + r]));
                         at.store(weight, e);
                         at.store(slope, e * (at.load(slope) - Packet<T>(sum[i + r])));
                     });

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transformer blocks that never change, on the CPU: x += proj(mix(qkv(norm x))), x += fc2(gelu(fc1(norm x))).
 //
-// All but the mixing of tokens works on rows, so a panel of 48 rows goes through proj, fc1, fc2 and the next block's qkv
-// while it is in the second cache: between two attentions there is one pass over x, in one parallel loop. The hidden
-// layer of the MLP never exists as a whole. The norms' scales and shifts and layer scales are folded into the weights
-// (nn/frozen.hpp). x, sums and statistics are in full precision, qkv and what is mixed in A, products in W.
+// All but the mixing of tokens works on rows, so a panel of 48 rows goes through proj, fc1, fc2 and the next block's
+// qkv while it is in the second cache: between two attentions there is one pass over x, in one parallel loop. The
+// hidden layer of the MLP never exists as a whole. The norms' scales and shifts and layer scales are folded into the
+// weights (nn/frozen.hpp). x, sums and statistics are in full precision, qkv and what is mixed in A, products in W.
 #pragma once
 
 #include <algorithm>
@@ -33,8 +33,7 @@ template <class W, class T> struct FrozenBlock {
 namespace detail {
 
 /// y = (x - mean) / sqrt(variance + eps) for each row.
-template <class T, class Y>
-void normalize_rows(std::int64_t rows, std::int64_t cols, const T* x, double eps, Y* y) {
+template <class T, class Y> void normalize_rows(std::int64_t rows, std::int64_t cols, const T* x, double eps, Y* y) {
     const Lane<T> lane;
     for (std::int64_t r = 0; r < rows; ++r, x += cols, y += cols) {
         const Packet<T> mean(lane.sum(cols, [&](auto at) { return at.load(x); }) / T(cols));
@@ -174,8 +173,8 @@ void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<W, T>>& blocks, std::in
     }
 }
 
-/// x [h w, C] = the projected patches of an image [3, height, width] plus their position [h w, C]; full precision in and
-/// out.
+/// x [h w, C] = the projected patches of an image [3, height, width] plus their position [h w, C]; full precision in
+/// and out.
 template <class A, class W, class T>
 void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t height, std::int64_t width,
                     std::int64_t patch, const T* image, const T* position, T* x) {
@@ -191,7 +190,8 @@ void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t h
         for (std::int64_t r = first; r < first + rows; ++r)
             for (std::int64_t plane = 0; plane < planes; ++plane)
                 for (std::int64_t line = 0; line < patch; ++line) {
-                    const T* from = image + (plane * height + r / grid_cols * patch + line) * width + r % grid_cols * patch;
+                    const T* from =
+                        image + (plane * height + r / grid_cols * patch + line) * width + r % grid_cols * patch;
                     for (std::int64_t i = 0; i < patch; ++i) *to++ = static_cast<Input>(from[i]);
                 }
         projection.multiply(rows, pixels.get(), sums.get());

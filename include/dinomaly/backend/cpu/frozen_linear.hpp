@@ -38,7 +38,8 @@ public:
     void multiply(std::int64_t rows, const W* x, T* sums) const { multiply(rows, x, sums, 0, n_); }
 
     /// sums [rows, n] = or += x [rows, count] with inputs first .. first + count - 1 of w.
-    void multiply_part(std::int64_t rows, const W* x, std::int64_t first, std::int64_t count, T* sums, bool adds) const {
+    void multiply_part(std::int64_t rows, const W* x, std::int64_t first, std::int64_t count, T* sums,
+                       bool adds) const {
         detail::multiply_rows(rows, n_, count, Matrix<const W>{x, count}, weights_.from(first, 0), Matrix<T>{sums, n_},
                               adds);
     }
@@ -73,8 +74,8 @@ template <class X> RowCodes quantize_row(const X* x, std::int64_t n, Code* codes
     const float step = std::max((high - low) / 255, 1e-30F);
     const float inverse = 1 / step;
     for (std::int64_t i = 0; i < n; ++i)
-        codes[i] = static_cast<Code>(
-            std::min(255, static_cast<int>((static_cast<float>(x[i]) - low) * inverse + 0.5F)));
+        codes[i] =
+            static_cast<Code>(std::min(255, static_cast<int>((static_cast<float>(x[i]) - low) * inverse + 0.5F)));
     return {step, low};
 }
 
@@ -121,9 +122,9 @@ public:
                               Matrix<std::int32_t>{whole.get(), n_}, false);
         for (std::int64_t r = 0; r < rows; ++r)
             for (std::int64_t c = 0; c < n_; ++c)
-                sums[r * n_ + c] = scales_[static_cast<std::size_t>(c)] * row[r].step *
-                                       static_cast<float>(whole.get()[r * n_ + c]) +
-                                   row[r].low * sums_[static_cast<std::size_t>(c)];
+                sums[r * n_ + c] =
+                    scales_[static_cast<std::size_t>(c)] * row[r].step * static_cast<float>(whole.get()[r * n_ + c]) +
+                    row[r].low * sums_[static_cast<std::size_t>(c)];
     }
 
 private:

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gemm verb on the CPU: C = A B or C += A B for row-major matrices, each operand transposed or not, batched.
 //
-// float, bfloat16 and bytes go through our tiles: B in panels, A by rows, k in blocks that keep a panel's part in cache.
-// A row of C depends on its row of A and on B alone, summed in an order that sizes fix, so results depend neither on the
-// number of threads nor on what other rows there are. double, which checks gradients, goes through Eigen.
+// float, bfloat16 and bytes go through our tiles: B in panels, A by rows, k in blocks that keep a panel's part in
+// cache. A row of C depends on its row of A and on B alone, summed in an order that sizes fix, so results depend
+// neither on the number of threads nor on what other rows there are. double, which checks gradients, goes through
+// Eigen.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,8 @@ namespace dinomaly::inline DINOMALY_ABI::backend {
 /// How the rows of a product are spread over threads: in panels of about 48 rows, cut between tiles.
 class RowPanels {
 public:
-    explicit RowPanels(std::int64_t rows, bool parallel = true) : rows_(rows), tiles_((rows + tile_rows - 1) / tile_rows) {
+    explicit RowPanels(std::int64_t rows, bool parallel = true)
+        : rows_(rows), tiles_((rows + tile_rows - 1) / tile_rows) {
         const std::int64_t threads = parallel ? thread_pool().threads() : 1;
         const std::int64_t enough = (tiles_ + most_tiles - 1) / most_tiles;
         count_ = std::min(tiles_, (enough + threads - 1) / threads * threads);
@@ -105,8 +107,8 @@ void multiply_rows(std::int64_t rows, std::int64_t n, std::int64_t k, Matrix<con
 
 /// c [rows, n] = or += a [rows, k] panels for few rows, where c may be stored in another type than its sums.
 template <class T, class S, class C>
-void multiply_rows(std::int64_t rows, std::int64_t n, std::int64_t k, Matrix<const S> a, const Panels<T>& b, Matrix<C> c,
-                   bool adds) {
+void multiply_rows(std::int64_t rows, std::int64_t n, std::int64_t k, Matrix<const S> a, const Panels<T>& b,
+                   Matrix<C> c, bool adds) {
     using Sum = typename Dot<T>::Sum;
     const auto right = [&](std::int64_t i, std::int64_t word) { return b.at(i, word); };
     constexpr std::int64_t right_stride = Tile<T>::cols * Tile<T>::per_word;
@@ -176,8 +178,9 @@ void gemm(Cpu<T>, std::int64_t batch, std::int64_t m, std::int64_t n, std::int64
     } else {
         // Of a long k (a weight gradient sums over all tokens) only so much is packed at a time as fits the last cache.
         const std::int64_t block = detail::block_words * Tile<T>::per_word;
-        const std::int64_t part = std::max<std::int64_t>(
-            1, (std::int64_t{16} << 20) / (block * n * static_cast<std::int64_t>(sizeof(T)))) * block;
+        const std::int64_t part =
+            std::max<std::int64_t>(1, (std::int64_t{16} << 20) / (block * n * static_cast<std::int64_t>(sizeof(T)))) *
+            block;
         const RowPanels rows(m);
         for (std::int64_t i = 0; i < batch; ++i)
             for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += part) {

@@ -72,7 +72,8 @@ private:
 
 /// out [B, N, H, d] from qkv [B, N, 3, H, d].
 template <class S>
-void linear_attention_forward(Cpu<S>, const AttentionSizes& s, typename Cpu<S>::compute_type eps, const S* qkv, S* out) {
+void linear_attention_forward(Cpu<S>, const AttentionSizes& s, typename Cpu<S>::compute_type eps, const S* qkv,
+                              S* out) {
     using T = typename Cpu<S>::compute_type;
     const std::int64_t n = s.tokens, d = s.head_dim;
     parallel_for(s.batch * s.heads, [&](std::int64_t task) {

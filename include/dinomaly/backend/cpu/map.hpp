@@ -46,8 +46,8 @@ inline constexpr std::int64_t map_tasks = 64;       // enough to balance, few en
 inline constexpr std::int64_t gradient_tasks = 16;  // each holds its own sums for broadcast leaves
 inline constexpr std::int64_t streaming_bytes = std::int64_t{48} << 20;
 
-/// y[r, c] = formula for the given rows and columns; y points at the first of these rows, each of `stride` elements. T is
-/// the type of arithmetic, S that of the result.
+/// y[r, c] = formula for the given rows and columns; y points at the first of these rows, each of `stride` elements. T
+/// is the type of arithmetic, S that of the result.
 template <class T, class S, class Formula>
 void map_block(const Grid& grid, Formula formula, S* y, std::int64_t stride, std::int64_t row, std::int64_t last_row,
                std::int64_t first_col, std::int64_t last_col, bool streams = false) {
@@ -77,7 +77,8 @@ void map_block(const Grid& grid, Formula formula, S* y, std::int64_t stride, std
 template <class S, class Formula> void map(Cpu<S>, const Grid& grid, const Formula& formula, S* y) {
     using T = typename Cpu<S>::compute_type;
     if (grid.count() == 0) return;
-    const bool streams = std::is_same_v<S, T> && grid.count() * static_cast<std::int64_t>(sizeof(S)) >= streaming_bytes &&
+    const bool streams = std::is_same_v<S, T> &&
+                         grid.count() * static_cast<std::int64_t>(sizeof(S)) >= streaming_bytes &&
                          (grid.rows == 1 || grid.cols % Packet<T>::width == 0) &&
                          reinterpret_cast<std::uintptr_t>(y) % sizeof(Packet<T>) == 0;
     Partition::of(grid, map_tasks).each(grid, [&](std::int64_t, auto row, auto last_row, auto col, auto last_col) {

@@ -103,8 +103,7 @@ public:
         : stride_(words_of<T>(k) * cols * per_word), memory_(scratch<T>((n + cols - 1) / cols * stride_)) {
         data_ = memory_.get();
         parallel_for((n + cols - 1) / cols, [&](std::int64_t i) {
-            detail::pack_panel(b.from(0, i * cols), k, std::min(cols, n - i * cols), cols,
-                               memory_.get() + i * stride_);
+            detail::pack_panel(b.from(0, i * cols), k, std::min(cols, n - i * cols), cols, memory_.get() + i * stride_);
         });
     }
 

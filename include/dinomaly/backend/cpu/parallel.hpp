@@ -4,8 +4,8 @@
 // Tasks are handed out one at a time from a counter, so uneven tasks balance. What each task of a sum adds up is chosen
 // by sizes alone, so sums are the same bits on any number of threads.
 //
-// A model is hundreds of short jobs a picture. Threads therefore look for the next job for some microseconds before they
-// sleep, and so does the caller for the end of its own.
+// A model is hundreds of short jobs a picture. Threads therefore look for the next job for some microseconds before
+// they sleep, and so does the caller for the end of its own.
 #pragma once
 
 #include <atomic>

@@ -38,8 +38,7 @@ namespace detail {
 /// Rows first .. last-1 of x.
 template <class T> class PanelOfRows {
 public:
-    template <class S>
-    PanelOfRows(const StoredRows<S>& x, std::int64_t first, std::int64_t last, std::int64_t k) {
+    template <class S> PanelOfRows(const StoredRows<S>& x, std::int64_t first, std::int64_t last, std::int64_t k) {
         if constexpr (std::is_same_v<S, T>) {
             data_ = x.data + first * k;
         } else {
@@ -101,7 +100,8 @@ void product(Cpu<T>, std::int64_t m, std::int64_t n, std::int64_t k, const Rows&
             sums = (z != nullptr ? z : after.y) + first * n;
         else
             sums = (memory = scratch<Sum>((last - first) * n)).get();
-        detail::multiply_rows(last - first, n, k, Matrix<const T>{rows.data(), k}, weights, Matrix<Sum>{sums, n}, false);
+        detail::multiply_rows(last - first, n, k, Matrix<const T>{rows.data(), k}, weights, Matrix<Sum>{sums, n},
+                              false);
         if constexpr (!std::is_same_v<T, Sum>)
             if (z != nullptr) detail::convert(sums, (last - first) * n, z + first * n);
         detail::finish(after, sums, first, last);

@@ -52,7 +52,8 @@ template <class T> struct Lane {
 template <class S, class Kernel> void rows(Cpu<S>, std::int64_t count, std::int64_t cols, const Kernel& kernel) {
     parallel_ranges(count, std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, cols)),
                     [&](std::int64_t first, std::int64_t last) {
-                        for (std::int64_t row = first; row < last; ++row) kernel(Lane<typename Cpu<S>::compute_type>{}, row);
+                        for (std::int64_t row = first; row < last; ++row)
+                            kernel(Lane<typename Cpu<S>::compute_type>{}, row);
                     });
 }
 

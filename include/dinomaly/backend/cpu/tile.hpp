@@ -2,9 +2,10 @@
 // The innermost loop of every product on the CPU: a tile of 6 x 64 sums that stays in registers.
 //
 // A tile is 24 vectors of sums (AVX-512: 6 rows of 4 vectors; elsewhere 6 rows of 2). Each step loads one row of the
-// right operand's panel, spreads one word of each of the six left rows over a vector, and adds 24 products. A word is 32
-// bits: one float, a pair of bfloat16 or four bytes, whose products the machine sums at once. That is all that differs
-// between the types, and Dot<T> says it. Two loads feed four products, so the loop runs at the speed of arithmetic.
+// right operand's panel, spreads one word of each of the six left rows over a vector, and adds 24 products. A word is
+// 32 bits: one float, a pair of bfloat16 or four bytes, whose products the machine sums at once. That is all that
+// differs between the types, and Dot<T> says it. Two loads feed four products, so the loop runs at the speed of
+// arithmetic.
 #pragma once
 
 #include <cstdint>
@@ -63,8 +64,8 @@ template <> struct Dot<Code> {
     }
     static Sums add(Sums sums, Lanes a, Lanes b) {
 #if defined(__AVX512VNNI__)
-        return std::bit_cast<Sums>(_mm512_dpbusd_epi32(std::bit_cast<__m512i>(sums), std::bit_cast<__m512i>(a),
-                                                       std::bit_cast<__m512i>(b)));
+        return std::bit_cast<Sums>(
+            _mm512_dpbusd_epi32(std::bit_cast<__m512i>(sums), std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
 #else
         for (int byte = 0; byte < 4; ++byte) sums += ((a >> (8 * byte)) & 0xff) * ((b << (24 - 8 * byte)) >> 24);
         return sums;
@@ -83,8 +84,9 @@ template <class T> struct Tile {
 /// c [rows, Tile::cols] = or += a [rows, words] b [words, Tile::cols]. Strides count elements: of a from row to row and
 /// from word to word, of b from word to word. Not inlined: around it the compiler would spill the sums.
 template <class T, int rows>
-[[gnu::noinline]] void tile(std::int64_t words, const T* a, std::int64_t row_stride, std::int64_t word_stride, const T* b,
-                            std::int64_t b_stride, typename Dot<T>::Sum* c, std::int64_t c_stride, bool adds) {
+[[gnu::noinline]] void tile(std::int64_t words, const T* a, std::int64_t row_stride, std::int64_t word_stride,
+                            const T* b, std::int64_t b_stride, typename Dot<T>::Sum* c, std::int64_t c_stride,
+                            bool adds) {
     using Sums = typename Dot<T>::Sums;
     constexpr int vectors = Tile<T>::vectors, width = Tile<T>::width;
     Sums sums[rows][vectors];
@@ -129,12 +131,12 @@ void tile(std::int64_t rows, std::int64_t cols, std::int64_t words, const T* a, 
         tile<T, n>(words, a, row_stride, word_stride, b, b_stride, to, to_stride, adds && whole);
     };
     switch (rows) {
-    case 1: run.template operator()<1>(); break;
-    case 2: run.template operator()<2>(); break;
-    case 3: run.template operator()<3>(); break;
-    case 4: run.template operator()<4>(); break;
-    case 5: run.template operator()<5>(); break;
-    default: run.template operator()<6>(); break;
+        case 1: run.template operator()<1>(); break;
+        case 2: run.template operator()<2>(); break;
+        case 3: run.template operator()<3>(); break;
+        case 4: run.template operator()<4>(); break;
+        case 5: run.template operator()<5>(); break;
+        default: run.template operator()<6>(); break;
     }
     if (whole) return;
     for (std::int64_t r = 0; r < rows; ++r)
