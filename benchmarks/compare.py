@@ -255,6 +255,8 @@ def main():
         sys.exit("PyTorch is needed: the network, its weights and what is expected of it come from there")
     title = f"{machine()}, {settings.threads} threads, {datetime.date.today()}"
     print(title, flush=True)
+    if os.getloadavg()[0] > 0.5:
+        print(f"warning: the machine is busy (load {os.getloadavg()[0]:.1f}); ratios count on a quiet one", flush=True)
     results = []
     with tempfile.TemporaryDirectory(prefix="dinomaly-compare-") as folder:
         for contest in CONTESTS:
