@@ -3,8 +3,8 @@
 //
 // Both compute what model.hpp computes, folded and packed (nn/frozen.hpp). Running sums of the two groups take the
 // place of eight blocks' outputs, and blocks after the last kept one are not even prepared. Pictures are done one after
-// the other, which keeps them in cache, and a picture's numbers do not depend on its batch. The encoder's products are
-// done in W, which may be 8-bit codes; those of bottleneck and decoder in the device's type.
+// the other, which keeps them in cache, and a picture's numbers do not depend on its batch. Products are done in W,
+// which may be 8-bit codes, attention in the device's type.
 #pragma once
 
 #include <array>
@@ -61,7 +61,6 @@ private:
 template <Device D, class W = typename D::value_type> class FrozenDinomaly {
 public:
     using T = typename D::compute_type;
-    using S = typename D::value_type;
     using Encoder = FrozenEncoder<D, W>;
 
     explicit FrozenDinomaly(const Dinomaly<D>& model) : FrozenDinomaly(model, std::make_shared<const Encoder>(model)) {}
@@ -69,9 +68,9 @@ public:
     FrozenDinomaly(const Dinomaly<D>& model, std::shared_ptr<const Encoder> encoder)
         : config_(model.config),
           encoder_(std::move(encoder)),
-          bottleneck_{nn::detail::Folding(model.bottleneck[0].fc1).template packed<S, T>(),
-                      nn::detail::Folding(model.bottleneck[0].fc2).template packed<S, T>()} {
-        for (const auto& block : model.decoder) decoder_.push_back(nn::freeze_block<S>(block));
+          bottleneck_{nn::detail::Folding(model.bottleneck[0].fc1).template packed<W, T>(),
+                      nn::detail::Folding(model.bottleneck[0].fc2).template packed<W, T>()} {
+        for (const auto& block : model.decoder) decoder_.push_back(nn::freeze_block<W>(block));
     }
 
     const DinomalyConfig& config() const { return config_; }
@@ -110,8 +109,8 @@ private:
 
     DinomalyConfig config_;
     std::shared_ptr<const Encoder> encoder_;
-    backend::FrozenMlp<S, T> bottleneck_;
-    std::vector<backend::FrozenBlock<S, T>> decoder_;
+    backend::FrozenMlp<W, T> bottleneck_;
+    std::vector<backend::FrozenBlock<W, T>> decoder_;
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -3,7 +3,7 @@
 //
 //     Predictor predictor("model.safetensors");                          // fp32
 //     Predictor<Cpu<bfloat16>> fast("model.safetensors");                // bf16
-//     Predictor<Cpu<bfloat16>, backend::Code> faster("model.safetensors");   // the encoder in 8-bit codes
+//     Predictor<Cpu<bfloat16>, backend::Code> faster("model.safetensors");   // 8-bit codes
 //     auto [score, map] = predictor(vision::read_rgb("part.png"));
 #pragma once
 

@@ -2,8 +2,9 @@
 // anomaly_map: where a picture cannot be reconstructed, [B, 256, 256]; image_score: one number a picture.
 //
 // The two groups' point distances are averaged, taken to the input's size (bilinear, corners aligned), from there to
-// 256 x 256 (bilinear, areas), and blurred with a 5 x 5 Gaussian of deviation 4 over zero padding. Averaging before the
-// interpolation, which is linear, gives the same as the authors' averaging after it.
+// 256 x 256 (bilinear, areas), and blurred with a 5 x 5 Gaussian of deviation 4 over zero padding. All three are linear
+// and work on rows and columns apart, so one matrix an axis does them at once, and averaging before gives the same as
+// the authors' averaging after.
 #pragma once
 
 #include <array>
@@ -18,22 +19,49 @@ namespace dinomaly::inline DINOMALY_ABI::anomaly {
 
 inline constexpr std::int64_t map_size = 256;
 
-/// Blur of planes [..., H, W] with a `taps` x `taps` Gaussian; outside the plane all is zero.
-template <Device D> Var<D> gaussian_blur(const Var<D>& x, std::int64_t taps, double deviation) {
+namespace detail {
+
+/// The matrix [n, n] of a Gaussian of `taps` weights along an axis; outside all is zero.
+inline std::vector<double> blur_matrix(std::int64_t n, std::int64_t taps, double deviation) {
     const std::int64_t reach = taps / 2;
     double total = 0;
     const auto weight = [&](std::int64_t d) {
         return std::exp(-static_cast<double>(d * d) / (2 * deviation * deviation));
     };
     for (std::int64_t d = -reach; d <= reach; ++d) total += weight(d);
-    const auto band = [&](std::int64_t n) {
-        std::vector<double> matrix(static_cast<std::size_t>(n * n), 0.0);
-        for (std::int64_t i = 0; i < n; ++i)
-            for (std::int64_t j = std::max<std::int64_t>(0, i - reach); j <= std::min(n - 1, i + reach); ++j)
-                matrix[static_cast<std::size_t>(i * n + j)] = weight(j - i) / total;
-        return matrix;
-    };
-    return dinomaly::detail::apply_separable(x, band(x.size(-2)), band(x.size(-1)), x.size(-2), x.size(-1));
+    std::vector<double> matrix(static_cast<std::size_t>(n * n), 0.0);
+    for (std::int64_t i = 0; i < n; ++i)
+        for (std::int64_t j = std::max<std::int64_t>(0, i - reach); j <= std::min(n - 1, i + reach); ++j)
+            matrix[static_cast<std::size_t>(i * n + j)] = weight(j - i) / total;
+    return matrix;
+}
+
+/// a [m, k] times b [k, n], where most of a is zero.
+inline std::vector<double> sparse_product(const std::vector<double>& a, const std::vector<double>& b, std::int64_t m,
+                                          std::int64_t k, std::int64_t n) {
+    std::vector<double> c(static_cast<std::size_t>(m * n), 0.0);
+    for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = 0; j < k; ++j)
+            if (const double factor = a[static_cast<std::size_t>(i * k + j)]; factor != 0)
+                for (std::int64_t col = 0; col < n; ++col)
+                    c[static_cast<std::size_t>(i * n + col)] += factor * b[static_cast<std::size_t>(j * n + col)];
+    return c;
+}
+
+/// What leads from `patches` distances of a row to the map's 256 values: both resizes and the blur, [256, patches].
+inline std::vector<double> map_matrix(std::int64_t patches, std::int64_t pixels) {
+    using dinomaly::detail::bilinear_matrix;
+    const std::vector<double> resized = sparse_product(
+        bilinear_matrix(pixels, map_size, false), bilinear_matrix(patches, pixels, true), map_size, pixels, patches);
+    return sparse_product(blur_matrix(map_size, 5, 4.0), resized, map_size, map_size, patches);
+}
+
+}  // namespace detail
+
+/// Blur of planes [..., H, W] with a `taps` x `taps` Gaussian; outside the plane all is zero.
+template <Device D> Var<D> gaussian_blur(const Var<D>& x, std::int64_t taps, double deviation) {
+    return dinomaly::detail::apply_separable(x, detail::blur_matrix(x.size(-2), taps, deviation),
+                                             detail::blur_matrix(x.size(-1), taps, deviation), x.size(-2), x.size(-1));
 }
 
 /// Maps [B, 256, 256] of groups [B, h w, C] of pictures of height x width, cut into patches of `patch`.
@@ -41,10 +69,10 @@ template <Device D>
 Var<D> anomaly_map(const Groups<D>& en, const Groups<D>& de, std::int64_t height, std::int64_t width,
                    std::int64_t patch) {
     const Var<D> distance = 0.5 * (point_distance(en[0], de[0]) + point_distance(en[1], de[1]));
-    const Var<D> grid = reshape(distance, {distance.size(0), height / patch, width / patch});
-    const Var<D> full = resize_bilinear(grid, height, width, true);       // [B, H, W]
-    const Var<D> map = resize_bilinear(full, map_size, map_size, false);  // [B, 256, 256]
-    return gaussian_blur(map, 5, 4.0);
+    const std::int64_t rows = height / patch, cols = width / patch;
+    return dinomaly::detail::apply_separable(reshape(distance, {distance.size(0), rows, cols}),
+                                             detail::map_matrix(rows, height), detail::map_matrix(cols, width),
+                                             map_size, map_size);
 }
 
 /// For each map [B, H, W] the mean of its largest int(H W part) values, or the largest when that is none: [B].

@@ -25,6 +25,13 @@
 
 namespace dinomaly::inline DINOMALY_ABI::native {
 
+/// Tells the processor that this thread only waits.
+inline void pause() {
+#if defined(__SSE2__) && !defined(__CUDACC__)
+    _mm_pause();
+#endif
+}
+
 /// The signed integer as wide as T.
 template <class T> using IntegerLike = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
@@ -75,6 +82,12 @@ template <class T> DINOMALY_HD T abs(T x) {
 template <class T> DINOMALY_HD T fma(T a, T b, T c) {
     return a * b + c;
 }
+template <class T, class Combine> DINOMALY_HD T fold(T x, Combine) {
+    return x;
+}
+DINOMALY_HD inline void store_bytes(std::uint8_t* to, float x) {
+    *to = static_cast<std::uint8_t>(x);
+}
 
 #else
 
@@ -110,6 +123,30 @@ template <class T> typename Lanes<T>::Vector load(const T* from) {
 template <class T, class Vector> void store(T* to, Vector x) {
     static_assert(std::is_same_v<Vector, typename Lanes<T>::Vector>);
     std::memcpy(to, &x, sizeof x);
+}
+
+/// The lanes, from 0 to 255, cut to whole numbers.
+inline void store_bytes(std::uint8_t* to, Floats x) {
+    typedef std::uint8_t Bytes __attribute__((vector_size(bytes / 4)));
+    const Bytes cut = __builtin_convertvector(__builtin_convertvector(x, Words), Bytes);
+    std::memcpy(to, &cut, sizeof cut);
+}
+
+/// Combines all lanes into one, the upper half with the lower half until one is left.
+template <class T, class Combine, class Vector> T fold(Vector x, Combine combine) {
+    if constexpr (sizeof(Vector) == 16) {
+        T lane[16 / sizeof(T)];
+        std::memcpy(lane, &x, sizeof x);
+        if constexpr (sizeof(T) == 4)
+            return combine(combine(lane[0], lane[2]), combine(lane[1], lane[3]));
+        else
+            return combine(lane[0], lane[1]);
+    } else {
+        typedef T Half __attribute__((vector_size(sizeof(Vector) / 2)));
+        Half halves[2];
+        std::memcpy(halves, &x, sizeof x);
+        return fold<T>(combine(halves[0], halves[1]), combine);
+    }
 }
 
 /// All bits set in the first n lanes, none in the others: a window slid over a row of ones and zeros.

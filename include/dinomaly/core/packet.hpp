@@ -67,13 +67,13 @@ template <std::floating_point T> struct Packet {
 
     /// Over all lanes, upper half onto lower half until one is left: the same order on every call.
     DINOMALY_HD T sum() const {
-        return fold([](T a, T b) { return a + b; });
+        return native::fold<T>(lanes, [](auto a, auto b) { return a + b; });
     }
     DINOMALY_HD T max() const {
-        return fold([](T a, T b) { return a > b ? a : b; });
+        return native::fold<T>(lanes, [](auto a, auto b) { return a > b ? a : b; });
     }
     DINOMALY_HD T min() const {
-        return fold([](T a, T b) { return a < b ? a : b; });
+        return native::fold<T>(lanes, [](auto a, auto b) { return a < b ? a : b; });
     }
 
     DINOMALY_HD friend Packet operator+(Packet a, Packet b) { return from_lanes(a.lanes + b.lanes); }
@@ -92,15 +92,6 @@ template <std::floating_point T> struct Packet {
     DINOMALY_HD friend Mask operator>=(Packet a, Packet b) { return {a.lanes >= b.lanes}; }
     DINOMALY_HD friend Mask operator==(Packet a, Packet b) { return {a.lanes == b.lanes}; }
     DINOMALY_HD friend Mask operator!=(Packet a, Packet b) { return {a.lanes != b.lanes}; }
-
-private:
-    template <class Combine> DINOMALY_HD T fold(Combine combine) const {
-        T element[width];
-        store(element);
-        for (int half = width / 2; half > 0; half /= 2)
-            for (int i = 0; i < half; ++i) element[i] = combine(element[i], element[i + half]);
-        return element[0];
-    }
 };
 
 /// x in the first n (0 to width) lanes and `fill` in the others: the tail of a row before it joins a reduction.

@@ -72,6 +72,17 @@ Var<D> apply_separable(const Var<D>& x, const std::vector<double>& rows, const s
 
 }  // namespace detail
 
+namespace detail {
+
+/// The matrix [to, from] that resize_bilinear applies along one axis.
+inline std::vector<double> bilinear_matrix(std::int64_t from, std::int64_t to, bool align_corners) {
+    const Sampling sampling = align_corners ? Sampling::corners(from, to)
+                                            : Sampling::areas(static_cast<double>(to) / static_cast<double>(from));
+    return sampling_matrix(from, to, sampling, true, 0, linear_taps);
+}
+
+}  // namespace detail
+
 /// Bilinear resize of x [..., H, W] to [..., height, width]. With align_corners the corner elements coincide; without,
 /// elements are areas (PyTorch's interpolate with the same flag).
 template <Operand X, Device D = Full<device_of<X>>>
@@ -79,12 +90,8 @@ Var<D> resize_bilinear(X&& input, std::int64_t height, std::int64_t width, bool 
     const Var<D> x = full(std::forward<X>(input));
     check(x.rank() >= 2 && height > 0 && width > 0, "resize_bilinear", "x ", x.shape(), " to ", height, " x ", width,
           ": x [..., H, W] and sizes above 0 expected");
-    const auto matrix = [&](std::int64_t from, std::int64_t to) {
-        const Sampling sampling = align_corners ? Sampling::corners(from, to)
-                                                : Sampling::areas(static_cast<double>(to) / static_cast<double>(from));
-        return detail::sampling_matrix(from, to, sampling, true, 0, detail::linear_taps);
-    };
-    return detail::apply_separable(x, matrix(x.size(-2), height), matrix(x.size(-1), width), height, width);
+    return detail::apply_separable(x, detail::bilinear_matrix(x.size(-2), height, align_corners),
+                                   detail::bilinear_matrix(x.size(-1), width, align_corners), height, width);
 }
 
 /// Bicubic resize (a = -0.75) of x [..., H, W] to [..., height, width] where one source element covers scale_y x

@@ -72,10 +72,11 @@ template <class X> RowCodes quantize_row(const X* x, std::int64_t n, Code* codes
     const float high = std::max(0.0F, lane.max(n, [&](auto at) { return at.load(x); }));
     const float low = std::min(0.0F, -lane.max(n, [&](auto at) { return -at.load(x); }));
     const float step = std::max((high - low) / 255, 1e-30F);
-    const float inverse = 1 / step;
-    for (std::int64_t i = 0; i < n; ++i)
-        codes[i] =
-            static_cast<Code>(std::min(255, static_cast<int>((static_cast<float>(x[i]) - low) * inverse + 0.5F)));
+    const Packet<float> inverse(1 / step), start(low), half(0.5F);
+    std::int64_t i = 0;
+    for (constexpr int width = Packet<float>::width; i + width <= n; i += width)
+        native::store_bytes(codes + i, ((Packet<float>::load(x + i) - start) * inverse + half).lanes);
+    for (; i < n; ++i) codes[i] = static_cast<Code>((static_cast<float>(x[i]) - low) / step + 0.5F);
     return {step, low};
 }
 

@@ -35,15 +35,13 @@ public:
         feature(this->k, r);
         gemm_serial<T>(d_, d_, n_, Matrix<const T>{r, d_, true}, Matrix<const S>{this->v, this->stride},
                        Matrix<T>{state, d_});
-        std::fill_n(sum, d_, T(0));
-        for (std::int64_t i = 0; i < n_; ++i) add_scaled(r + i * d_, T(1), sum);
+        lane_.each(d_, [&](auto at) {
+            Packet<T> total(T(0));
+            for (std::int64_t i = 0; i < n_; ++i) total += at.load(r + i * d_);
+            at.store(sum, total);
+        });
         for (std::int64_t i = 0; i < n_; ++i)
             norm[i] = lane_.sum(d_, [&](auto at) { return at.load(p + i * d_) * at.load(sum); }) + eps;
-    }
-
-    /// y [d] += a * x [d].
-    void add_scaled(const T* x, T a, T* y) const {
-        lane_.each(d_, [&](auto at) { at.store(y, at.load(y) + Packet<T>(a) * at.load(x)); });
     }
 
     T *p, *r;  // [N, d] features of q and k
@@ -110,8 +108,11 @@ void linear_attention_backward(Cpu<S>, const AttentionSizes& s, typename Cpu<S>:
             gemm_serial<T>(m, d, k, a, b, Matrix<T>{c, d});
         };
         multiply(d, n, Matrix<const T>{head.p, d, true}, {e, d}, dstate);
-        std::fill_n(dsum, d, T(0));
-        for (std::int64_t i = 0; i < n; ++i) head.add_scaled(head.p + i * d, h[i], dsum);
+        lane.each(d, [&](auto at) {
+            Packet<T> total(T(0));
+            for (std::int64_t i = 0; i < n; ++i) total += Packet<T>(h[i]) * at.load(head.p + i * d);
+            at.store(dsum, total);
+        });
 
         S* dq = dqkv + (head.q - qkv);
         const auto store = [&](S* to, auto at, Packet<T> x) { at.store(to, adds ? at.load(to) + x : x); };

@@ -78,9 +78,7 @@ private:
     template <class Condition> static bool look_for(const Condition& condition) {
         for (int i = 0; i < 4000; ++i) {
             if (condition()) return true;
-#if defined(__SSE2__)
-            _mm_pause();
-#endif
+            native::pause();
         }
         return false;
     }

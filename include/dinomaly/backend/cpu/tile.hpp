@@ -14,6 +14,11 @@
 #include "dinomaly/core/bfloat16.hpp"
 #include "dinomaly/core/native.hpp"
 
+#ifdef __CUDACC__  // does not know g++'s pragmas
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675
+#endif
+
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
 /// Codes of a quantised operand: an activation is unsigned, a weight signed.
@@ -147,3 +152,7 @@ void tile(std::int64_t rows, std::int64_t cols, std::int64_t words, const T* a, 
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI::backend
+
+#ifdef __CUDACC__
+#pragma nv_diagnostic pop
+#endif
