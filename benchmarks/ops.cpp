@@ -299,6 +299,7 @@ public:
         if (json_) {
             nlohmann::ordered_json one = {{"name", t.name}, {"ms", milliseconds}, {"gbytes_per_s", bandwidth}};
             if (is_product) one["tflops"] = speed, one["peak_share"] = share;
+            if (is_product) peaks_[precision_name(precision_)] = peak_ / 1e12;
             cases_.push_back(one);
             return;
         }
@@ -312,6 +313,7 @@ public:
         if (json_)
             std::cout << nlohmann::ordered_json{{"machine", machine_},
                                                 {"threads", backend::thread_pool().threads()},
+                                                {"peak_tflops", peaks_},
                                                 {"cases", cases_}}
                              .dump(2)
                       << std::endl;
@@ -322,6 +324,7 @@ private:
     std::string machine_ = backend::processor_name();
     Precision precision_ = Precision::fp32;
     double peak_ = 0;
+    nlohmann::ordered_json peaks_ = nlohmann::ordered_json::object();
     nlohmann::ordered_json cases_ = nlohmann::ordered_json::array();
 };
 
