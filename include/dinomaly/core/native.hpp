@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -114,13 +115,13 @@ template <class T> typename Lanes<T>::Vector broadcast(T scalar) {
     return scalar - typename Lanes<T>::Vector{};
 }
 
-template <class T> typename Lanes<T>::Vector load(const T* from) {
+template <std::floating_point T> auto load(const T* from) {
     typename Lanes<T>::Vector x;
     std::memcpy(&x, from, sizeof x);
     return x;
 }
 
-template <class T, class Vector> void store(T* to, Vector x) {
+template <std::floating_point T, class Vector> void store(T* to, Vector x) {
     static_assert(std::is_same_v<Vector, typename Lanes<T>::Vector>);
     std::memcpy(to, &x, sizeof x);
 }
@@ -291,12 +292,12 @@ template <class T, class Vector> void stream(T* to, Vector x) {
 
 #endif
 
-template <class T> typename Lanes<T>::Vector load_first(const T* from, int n) {
+template <std::floating_point T> auto load_first(const T* from, int n) {
     typename Lanes<T>::Vector x{};
     std::memcpy(&x, from, static_cast<std::size_t>(n) * sizeof(T));
     return x;
 }
-template <class T, class Vector> void store_first(T* to, Vector x, int n) {
+template <std::floating_point T, class Vector> void store_first(T* to, Vector x, int n) {
     std::memcpy(to, &x, static_cast<std::size_t>(n) * sizeof(T));
 }
 
