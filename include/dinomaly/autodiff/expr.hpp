@@ -369,6 +369,7 @@ struct AnySlope {
     static constexpr bool closes(std::size_t) { return false; }  // no gradient reaches operand i
     static constexpr bool slope_is_constant = false;             // slopes do not depend on the operands
     static constexpr bool is_product = false;                    // each slope is the other operand
+    static constexpr bool is_long = false;                       // a value takes dozens of instructions
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "dinomaly/core/math.hpp"
 #include "dinomaly/core/packet.hpp"
@@ -38,6 +39,22 @@ template <class T> struct Part {
     DINOMALY_HD Lanes keep(Lanes x) const { return keep_first(x, count, T(0)); }
 };
 
+/// Packets that a formula computes stage by stage: 16 of floats.
+inline constexpr int strip_packets = 16;
+
+/// A whole packet of the strip that begins at column `first`, for which stage() was called.
+template <class T> struct Staged : Whole<T> {
+    std::int64_t first;
+
+    DINOMALY_HD Staged(std::int64_t column, std::int64_t first_column) : Whole<T>{column}, first(first_column) {}
+};
+
+/// The operand of a long function within another one, for a strip. One function after the other over a strip keeps the
+/// processor's window full of independent packets; nested, each packet would be one long chain of dependent
+/// instructions.
+template <class T> struct Strip { alignas(64) T values[strip_packets * Packet<T>::width]; };
+struct NoStrip {};
+
 /// What a leaf does with the gradient that arrives.
 enum class Arrival : std::uint8_t { dropped, assigned, added };
 
@@ -56,6 +73,8 @@ template <class S, class T = S> struct TensorLeaf {
     std::int64_t task_stride = 0;  // between the sums of two tasks
     std::int64_t offset = 0;
     Packet<T> row_sum = Packet<T>(T(0));
+
+    static constexpr bool is_long = false, is_staged = false;  // see Unary
 
     DINOMALY_HD void begin_task(std::int64_t task) { sums += task * task_stride; }
     DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
@@ -99,6 +118,8 @@ template <class S, class T> struct ProductLeaf {
     const T* panel = nullptr;
     std::int64_t first_row = 0, offset = 0;
 
+    static constexpr bool is_long = false, is_staged = false;
+
     DINOMALY_HD void begin_task(std::int64_t) {}
     DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) { panel = sums, first_row = first; }
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { offset = (row.index - first_row) * cols; }
@@ -119,6 +140,8 @@ template <class T> struct ConstantLeaf {
 
     T value;
 
+    static constexpr bool is_long = false, is_staged = false;
+
     DINOMALY_HD void begin_task(std::int64_t) {}
     DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
     DINOMALY_HD void begin_row(const Row&, std::int64_t) {}
@@ -135,6 +158,8 @@ template <class T> struct DropoutLeaf {
     T probability, scale;
     std::int64_t first = 0;  // index of the row's first element
 
+    static constexpr bool is_long = true, is_staged = false;
+
     DINOMALY_HD void begin_task(std::int64_t) {}
     DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { first = row.index * cols; }
@@ -145,9 +170,13 @@ template <class T> struct DropoutLeaf {
     DINOMALY_HD void end_row() {}
 };
 
-/// y = op(a); Op gives value(x) and slope(x, y).
+/// y = op(a); Op gives value(x) and slope(x, y). A formula is_long when it holds a function of dozens of instructions,
+/// and is_staged when one stands within another: then stage() computes the inner ones for a strip.
 template <class T, class Op, class A> struct Unary {
     static constexpr bool takes_gradient = A::takes_gradient;
+    static constexpr bool is_long = Op::is_long || A::is_long;
+    static constexpr bool keeps_strip = Op::is_long && A::is_long;
+    static constexpr bool is_staged = keeps_strip || A::is_staged;
     using P = Packet<T>;
     struct Tape {
         typename A::Tape a;
@@ -156,6 +185,16 @@ template <class T, class Op, class A> struct Unary {
 
     Op op;
     A a;
+    [[no_unique_address]] std::conditional_t<keeps_strip, Strip<T>, NoStrip> strip = {};
+
+    void stage(std::int64_t first) {
+        if constexpr (A::is_staged) a.stage(first);
+        if constexpr (keeps_strip)
+            for (int i = 0; i < strip_packets; ++i) {
+                typename A::Tape tape;
+                a.forward(tape, Staged<T>(first + i * P::width, first)).store(strip.values + i * P::width);
+            }
+    }
 
     DINOMALY_HD void begin_task(std::int64_t task) { a.begin_task(task); }
     DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) { a.begin_panel(sums, first); }
@@ -163,7 +202,10 @@ template <class T, class Op, class A> struct Unary {
     DINOMALY_HD void end_row() { a.end_row(); }
 
     template <class At> DINOMALY_HD P forward(Tape& tape, At at) const {
-        tape.x = a.forward(tape.a, at);
+        if constexpr (keeps_strip && std::is_same_v<At, Staged<T>>)
+            tape.x = P::load(strip.values + (at.col - at.first));
+        else
+            tape.x = a.forward(tape.a, at);
         return tape.y = op.value(tape.x);
     }
     template <class At> DINOMALY_HD void backward(P g, const Tape& tape, At at) {
@@ -174,6 +216,8 @@ template <class T, class Op, class A> struct Unary {
 /// y = op(a, b); Op gives value(a, b), slope_a(a, b, y) and slope_b(a, b, y).
 template <class T, class Op, class A, class B> struct Binary {
     static constexpr bool takes_gradient = A::takes_gradient || B::takes_gradient;
+    static constexpr bool is_long = A::is_long || B::is_long;
+    static constexpr bool is_staged = A::is_staged || B::is_staged;
     using P = Packet<T>;
     struct Tape {
         typename A::Tape a;
@@ -184,6 +228,11 @@ template <class T, class Op, class A, class B> struct Binary {
     Op op;
     A a;
     B b;
+
+    void stage(std::int64_t first) {
+        if constexpr (A::is_staged) a.stage(first);
+        if constexpr (B::is_staged) b.stage(first);
+    }
 
     DINOMALY_HD void begin_task(std::int64_t task) { a.begin_task(task), b.begin_task(task); }
     DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) {
@@ -206,6 +255,8 @@ template <class T, class Op, class A, class B> struct Binary {
 /// y = a where c is not zero, else b. No gradient reaches the condition.
 template <class T, class C, class A, class B> struct Choice {
     static constexpr bool takes_gradient = A::takes_gradient || B::takes_gradient;
+    static constexpr bool is_long = C::is_long || A::is_long || B::is_long;
+    static constexpr bool is_staged = C::is_staged || A::is_staged || B::is_staged;
     using P = Packet<T>;
     struct Tape {
         typename C::Tape c;
@@ -217,6 +268,12 @@ template <class T, class C, class A, class B> struct Choice {
     C c;
     A a;
     B b;
+
+    void stage(std::int64_t first) {
+        if constexpr (C::is_staged) c.stage(first);
+        if constexpr (A::is_staged) a.stage(first);
+        if constexpr (B::is_staged) b.stage(first);
+    }
 
     DINOMALY_HD void begin_task(std::int64_t task) { c.begin_task(task), a.begin_task(task), b.begin_task(task); }
     DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) {

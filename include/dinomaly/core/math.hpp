@@ -3,6 +3,7 @@
 //
 // A formula is a template over T that calls these, writes its constants as T(0.5) and branches with math::select:
 //     template <class T> DINOMALY_HD T value(T x) const { return x * math::normal_cdf(x); }
+// Functions of several dozen instructions are always inlined: around a call a vector unit would lose all its registers.
 // NaN goes in and comes out everywhere. On the host float functions are within 2 ulp (exp, log), 4 ulp (sigmoid) or 6
 // ulp (tanh, erf) and a scalar gives the bits that a lane of a packet gives; double goes through the standard library.
 #pragma once
@@ -78,12 +79,12 @@ template <Operand T> DINOMALY_HD T sqrt(T x) {
     return wrap<T>(native::sqrt(unwrap(x)));
 }
 
-template <Operand T> DINOMALY_HD T exp(T x) {
+template <Operand T> [[gnu::always_inline]] DINOMALY_HD inline T exp(T x) {
     return wrap<T>(lanes::exp(unwrap(x)));
 }
 
 /// Natural logarithm: -infinity at zero, NaN below.
-template <Operand T> DINOMALY_HD T log(T x) {
+template <Operand T> [[gnu::always_inline]] DINOMALY_HD inline T log(T x) {
     return wrap<T>(lanes::log(unwrap(x)));
 }
 
@@ -100,27 +101,27 @@ template <Operand T> DINOMALY_HD T cos(T x) {
     return wrap<T>(lanes::cos(unwrap(x)));
 }
 
-template <Operand T> DINOMALY_HD T tanh(T x) {
+template <Operand T> [[gnu::always_inline]] DINOMALY_HD inline T tanh(T x) {
     return wrap<T>(lanes::tanh(unwrap(x)));
 }
 
-template <Operand T> DINOMALY_HD T erf(T x) {
+template <Operand T> [[gnu::always_inline]] DINOMALY_HD inline T erf(T x) {
     return wrap<T>(lanes::erf(unwrap(x)));
 }
 
 /// 1 / (1 + e^-x), with relative accuracy at both ends.
-template <Operand T> DINOMALY_HD T sigmoid(T x) {
+template <Operand T> [[gnu::always_inline]] DINOMALY_HD inline T sigmoid(T x) {
     const T decay = exp(-abs(x));
     return select(x < T(0), decay, T(1)) / (T(1) + decay);
 }
 
 /// Phi(x), the mass of the normal distribution below x; relative accuracy in the lower tail.
-template <Operand T> DINOMALY_HD T normal_cdf(T x) {
+template <Operand T> [[gnu::always_inline]] DINOMALY_HD inline T normal_cdf(T x) {
     return wrap<T>(lanes::normal_cdf(unwrap(x)));
 }
 
 /// e^(-x^2/2) / sqrt(2 pi), the slope of normal_cdf.
-template <Operand T> DINOMALY_HD T normal_pdf(T x) {
+template <Operand T> [[gnu::always_inline]] DINOMALY_HD inline T normal_pdf(T x) {
     return T(0.39894228040143267794) * exp(x * x * T(-0.5));
 }
 

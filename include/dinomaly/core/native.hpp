@@ -303,6 +303,32 @@ template <std::floating_point T, class Vector> void store_first(T* to, Vector x,
 
 #endif
 
+/// About 1 / x for normal x, to 14 bits at least, and m 2^n for whole n, overflow and subnormal results included: where the
+/// machine has instructions for them, which give a scalar the bits of a lane.
+#if defined(__AVX512F__)
+inline constexpr bool has_estimates = true;
+inline Floats estimate_reciprocal(Floats x) {
+    return _mm512_maskz_rcp14_ps(0xffff, x);
+}
+inline float estimate_reciprocal(float x) {
+    return _mm_cvtss_f32(_mm_rcp14_ss(_mm_setzero_ps(), _mm_set_ss(x)));
+}
+inline Floats scale_by_power(Floats m, Floats n) {
+    return _mm512_maskz_scalef_ps(0xffff, m, n);
+}
+inline float scale_by_power(float m, float n) {
+    return _mm_cvtss_f32(_mm_scalef_ss(_mm_set_ss(m), _mm_set_ss(n)));
+}
+#else
+inline constexpr bool has_estimates = false;
+inline Floats estimate_reciprocal(Floats x) {
+    return 1.0F / x;
+}
+inline float estimate_reciprocal(float x) {
+    return 1.0F / x;
+}
+#endif
+
 /// a b + c: rounded once where the machine has the instruction; a scalar and a lane always agree.
 inline float fma(float a, float b, float c) {
 #if defined(__FMA__) || defined(__AVX512F__)

@@ -18,6 +18,7 @@ struct Relu : AnySlope {
 /// y = x for x > 0, else e^x - 1.
 struct Elu : AnySlope {
     static constexpr const char* name = "elu";
+    static constexpr bool is_long = true;
     template <class T> DINOMALY_HD T value(T x) const {
         return math::select(x > T(0), x, math::exp(math::min(T(0), x)) - T(1));
     }
@@ -27,6 +28,7 @@ struct Elu : AnySlope {
 /// y = x Phi(x), the exact form.
 struct Gelu : AnySlope {
     static constexpr const char* name = "gelu";
+    static constexpr bool is_long = true;
     template <class T> DINOMALY_HD T value(T x) const { return x * math::normal_cdf(x); }
     template <class T> DINOMALY_HD T slope(T x, T) const { return math::normal_cdf(x) + x * math::normal_pdf(x); }
 };
@@ -34,6 +36,7 @@ struct Gelu : AnySlope {
 /// y = x sigmoid(x).
 struct Silu : AnySlope {
     static constexpr const char* name = "silu";
+    static constexpr bool is_long = true;
     template <class T> DINOMALY_HD T value(T x) const { return x * math::sigmoid(x); }
     template <class T> DINOMALY_HD T slope(T x, T y) const {
         const T s = math::sigmoid(x);

@@ -12,12 +12,14 @@ namespace op {
 
 struct Exp : AnySlope {
     static constexpr const char* name = "exp";
+    static constexpr bool is_long = true;
     template <class T> DINOMALY_HD T value(T x) const { return math::exp(x); }
     template <class T> DINOMALY_HD T slope(T, T y) const { return y; }
 };
 
 struct Log : AnySlope {
     static constexpr const char* name = "log";
+    static constexpr bool is_long = true;
     template <class T> DINOMALY_HD T value(T x) const { return math::log(x); }
     template <class T> DINOMALY_HD T slope(T x, T) const { return T(1) / x; }
 };
@@ -50,18 +52,21 @@ struct Pow : AnySlope {
 
 struct Tanh : AnySlope {
     static constexpr const char* name = "tanh";
+    static constexpr bool is_long = true;
     template <class T> DINOMALY_HD T value(T x) const { return math::tanh(x); }
     template <class T> DINOMALY_HD T slope(T, T y) const { return T(1) - y * y; }
 };
 
 struct Sigmoid : AnySlope {
     static constexpr const char* name = "sigmoid";
+    static constexpr bool is_long = true;
     template <class T> DINOMALY_HD T value(T x) const { return math::sigmoid(x); }
     template <class T> DINOMALY_HD T slope(T, T y) const { return y * (T(1) - y); }
 };
 
 struct Erf : AnySlope {
     static constexpr const char* name = "erf";
+    static constexpr bool is_long = true;
     template <class T> DINOMALY_HD T value(T x) const { return math::erf(x); }
     template <class T> DINOMALY_HD T slope(T x, T) const { return T(2 * std::numbers::inv_sqrtpi) * math::exp(-x * x); }
 };

@@ -55,6 +55,18 @@ void map_block(const Grid& grid, Formula formula, S* y, std::int64_t stride, std
     for (S* out = y; row < last_row; ++row, out += stride) {
         formula.begin_row(Row::of(grid, row), grid.cols);
         std::int64_t col = first_col;
+        if constexpr (Formula::is_staged)
+            for (constexpr int strip = kernel::strip_packets * width; col + strip <= last_col; col += strip) {
+                formula.stage(col);
+                for (std::int64_t part = col; part < col + strip; part += width) {
+                    typename Formula::Tape tape;
+                    const Packet<T> value = formula.forward(tape, kernel::Staged<T>(part, col));
+                    if constexpr (std::is_same_v<S, T>)
+                        streams ? value.stream(out + part) : value.store(out + part);
+                    else
+                        value.store(out + part);
+                }
+            }
         if constexpr (std::is_same_v<S, T>)
             for (; streams && col + width <= last_col; col += width) {
                 typename Formula::Tape tape;
