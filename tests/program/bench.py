@@ -40,6 +40,15 @@ class Bench(Scene):
         self.assertEqual({name: found[name] for name in expected}, expected)
         self.check_figures(found, found["min_ms"] * 3e-3, found["median_ms"] * 3e-3, 3 * (ENCODING + DECODING))
 
+    def test_precisions(self):
+        for precision in ("bf16", "int8"):
+            found = self.measured("--precision", precision, "--repeat", 1)
+            self.assertEqual(found["precision"], precision)
+            self.check_figures(found, found["min_ms"] * 1e-3, found["median_ms"] * 1e-3, ENCODING + DECODING)
+        done = run("bench", "--mode", "train", "--precision", "int8", "--encoder", self.encoder)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("int8", done.stderr)
+
     def test_train(self):
         work = 2 * (3 * DECODING - FIRST_LAYER)
         for cache, expected in (("off", work + 2 * ENCODING), ("memory", work)):

@@ -110,6 +110,27 @@ class Commands(Scene):
         self.assertTrue(0 < json.loads(out.read_text())["score"] < 2)
         self.assertEqual(run("predict", "--model", self.model, picture, "--crop", 43).returncode, 1)
 
+    def test_precisions_agree(self):
+        exact = json.loads((self.run_folder / "metrics.json").read_text())["pictures"]
+        for precision, delta in (("bf16", 0.02), ("int8", 0.05)):
+            out = self.folder / f"{precision}.json"
+            table = self.done("eval", "--model", self.model, "--data", self.data, "--json", out, "--precision", precision)
+            self.assertEqual("lost against fp32" in table, precision == "int8")
+            for found, expected in zip(json.loads(out.read_text())["pictures"], exact, strict=True):
+                self.assertAlmostEqual(found["score"], expected["score"], delta=delta * expected["score"])
+                self.assertEqual(found["path"], expected["path"])
+
+    def test_training_in_bf16(self):
+        folder = self.train("half", precision="bf16", iterations=40, warmup=4)
+        found, exact = ([json.loads(line)["loss"] for line in (path / "log.jsonl").read_text().splitlines()]
+                        for path in (folder, self.run_folder))
+        for a, b in zip(found, exact, strict=True):
+            self.assertAlmostEqual(a, b, delta=0.02 * b)
+        self.assertNotEqual(found, exact)
+        # What is written is a model as any other, in fp32.
+        self.assertEqual({t[0] for t in read_safetensors(folder / "model.safetensors")[0].values()}, {"F32"})
+        self.assertEqual(run(*self.training(self.folder / "codes", precision="int8")).returncode, 2)
+
     def test_info(self):
         text = self.done("info", self.model)
         for word in ("Dinomaly", "width 64", "hash: ", "encoder.blocks.*.attn.qkv.weight", "x 12", "metadata dinomaly"):

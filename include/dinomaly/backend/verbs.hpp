@@ -10,9 +10,11 @@
 //   move           copy between strided layouts (permute, slice, concat)
 //   select         the k-th largest value, the mean of the k largest
 //   add            y = a + b
+//   frozen_blocks  transformer blocks whose weights never change, and their patches and MLP beside (nn/frozen.hpp)
 //
-// A device may also overload whole ops for speed (attention, linear attention); the composition in ops/ stays the
-// reference. Each verb takes the device as its first argument, and the files are named alike in every backend.
+// A device also has whole ops for speed (attention, linear attention, frozen blocks); the composition in ops/ or nn/
+// stays the reference. Each verb takes the device as its first argument, and the files are named alike in every
+// backend.
 #pragma once
 
 #include "dinomaly/backend/cpu/attention.hpp"

@@ -303,8 +303,8 @@ template <std::floating_point T, class Vector> void store_first(T* to, Vector x,
 
 #endif
 
-/// About 1 / x for normal x, to 14 bits at least, and m 2^n for whole n, overflow and subnormal results included: where the
-/// machine has instructions for them, which give a scalar the bits of a lane.
+/// About 1 / x for normal x, to 14 bits at least, and m 2^n for whole n, overflow and subnormal results included: where
+/// the machine has instructions for them, which give a scalar the bits of a lane.
 #if defined(__AVX512F__)
 inline constexpr bool has_estimates = true;
 inline Floats estimate_reciprocal(Floats x) {

@@ -8,6 +8,7 @@
 // arithmetic.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -23,6 +24,13 @@ namespace dinomaly::inline DINOMALY_ABI::backend {
 
 /// Codes of a quantised operand: an activation is unsigned, a weight signed.
 using Code = std::uint8_t;
+
+/// The 32 bits at `from` in every lane.
+inline native::Words spread_word(const void* from) {
+    std::int32_t word;
+    std::memcpy(&word, from, sizeof word);
+    return native::Words{} + word;
+}
 
 /// sum + a b for every lane, where a and b are words of T. Sum is the type of the sums.
 template <class T> struct Dot;
@@ -41,11 +49,7 @@ template <> struct Dot<bfloat16> {
     using Sums = native::Floats;
     using Lanes = native::Words;
 
-    static Lanes spread(const bfloat16* a) {
-        std::int32_t word;
-        std::memcpy(&word, a, sizeof word);
-        return native::Words{} + word;
-    }
+    static Lanes spread(const bfloat16* a) { return spread_word(a); }
     static Sums add(Sums sums, Lanes a, Lanes b) {
 #if defined(__AVX512BF16__)
         return _mm512_dpbf16_ps(sums, std::bit_cast<__m512bh>(a), std::bit_cast<__m512bh>(b));
@@ -62,11 +66,7 @@ template <> struct Dot<Code> {
     using Sums = native::Words;
     using Lanes = native::Words;
 
-    static Lanes spread(const Code* a) {
-        std::int32_t word;
-        std::memcpy(&word, a, sizeof word);
-        return native::Words{} + word;
-    }
+    static Lanes spread(const Code* a) { return spread_word(a); }
     static Sums add(Sums sums, Lanes a, Lanes b) {
 #if defined(__AVX512VNNI__)
         return std::bit_cast<Sums>(
