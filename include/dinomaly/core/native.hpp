@@ -283,6 +283,39 @@ inline Floats fma(Floats a, Floats b, Floats c) {
 #endif
 }
 
+/// x 2^n for integers n from -252 to 254, rounded once: 2^n itself may be out of range, two factors never are.
+template <class V, class Integers> V scale(V x, Integers n) {
+    const Integers half = n >> 1;
+    return x * std::bit_cast<V>((half + 127) << 23) * std::bit_cast<V>((n - half + 127) << 23);
+}
+inline float lookup(const float (&table)[32], std::int32_t index) {
+    return table[index & 31];
+}
+
+#if defined(__AVX512F__)
+
+/// Whether there are the two functions below, one instruction each.
+inline constexpr bool looks_up = true;
+
+/// table[index mod 32] of a table aligned to 64 bytes.
+inline Floats lookup(const float (&table)[32], Words index) {
+    return _mm512_permutex2var_ps(load(table), std::bit_cast<__m512i>(index), load(table + 16));
+}
+
+/// x 2^floor(n), rounded once.
+inline Floats scale(Floats x, Floats n) {
+    return _mm512_maskz_scalef_ps(0xffff, x, n);
+}
+inline float scale(float x, float n) {
+    return _mm_cvtss_f32(_mm_maskz_scalef_ss(1, _mm_set_ss(x), _mm_set_ss(n)));
+}
+
+#else
+
+inline constexpr bool looks_up = false;
+
+#endif
+
 inline float min(float a, float b) {
     return a < b ? a : b;
 }
