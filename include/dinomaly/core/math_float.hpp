@@ -2,10 +2,11 @@
 // Functions of core/math.hpp in single precision on the host, by polynomials that need no branch.
 //
 // Every function is written once over V, which is a float or a vector of floats, so that a scalar and a lane of a
-// packet give the same bits. There are two ways to exp, tanh, erf and normal_cdf. Where one instruction looks up a
-// vector of floats in a table of 32 (native::looks_up), each of 32 pieces has a short polynomial of its own, which the
-// compiler computes. Elsewhere one polynomial, or a quotient of two, serves the whole range; these coefficients are
-// minimax fits, rounded to float one after the other with the rest refitted.
+// packet give the same bits; `inline`, as a call would take every constant out of its register. There are two ways to
+// exp, tanh, erf and normal_cdf. Where one instruction looks up a vector of floats in a table of 32 (native::looks_up),
+// each of 32 pieces has a short polynomial of its own, which the compiler computes. Elsewhere one polynomial, or a
+// quotient of two, serves the whole range; these coefficients are minimax fits, rounded to float one after the other
+// with the rest refitted.
 //
 // Largest errors measured, in ulp, with look-ups and without: exp 1.01 and 1.01, tanh 2.8 and 5.3, erf 2.9 and 5.1
 // (7.7e-8 and 3.2e-7 absolute); log 0.85. normal_cdf 8.3e-8 absolute and, above x = -8, 1.3e-6 relative.
@@ -159,7 +160,7 @@ template <FloatLanes V, std::same_as<float>... Coefficients> V polynomial(V x, C
 }
 
 /// The function that has these pieces at |x|; it stays what it is at the end of the last.
-template <FloatLanes V> V piecewise(const Pieces& pieces, V x) {
+template <FloatLanes V> inline V piecewise(const Pieces& pieces, V x) {
     const V size = native::min(constant<V>(pieces.last), native::abs(x));
     const Integers<V> index = to_bits(size + pieces.offset) >> Pieces::lowest_bit;
     const V r = size - (from_bits<V>(index << Pieces::lowest_bit) - pieces.offset);
@@ -170,7 +171,7 @@ template <FloatLanes V> V piecewise(const Pieces& pieces, V x) {
 
 /// e^x = 2^n e^r with n a whole number, |r| <= ln(2)/2; with look-ups a multiple of 1/32, and r as much smaller.
 /// Subnormal results are kept; overflow gives infinity.
-template <FloatLanes V> V exp(V x) {
+template <FloatLanes V> inline V exp(V x) {
     // Beyond these bounds the result is infinity or zero anyway; within them r is small and n in native::scale's range.
     x = native::max(constant<V>(-104.5F), native::min(constant<V>(89.0F), x));
     const V rounding = constant<V>(native::looks_up ? 0x1.8p18F : 0x1.8p23F);  // leaves no more bits of the fraction
@@ -189,7 +190,7 @@ template <FloatLanes V> V exp(V x) {
 }
 
 /// log(x) = n log 2 + log(1 + f), with 1 + f between sqrt(1/2) and sqrt(2).
-template <FloatLanes V> V log(V x) {
+template <FloatLanes V> inline V log(V x) {
     const float infinity = std::numeric_limits<float>::infinity();
     const auto is_subnormal = x < std::numeric_limits<float>::min();  // zero and negative x too: replaced at the end
     const V normal = is_subnormal ? x * 0x1p23F : x;
@@ -212,7 +213,7 @@ template <FloatLanes V> V log(V x) {
 }
 
 /// Without look-ups x P(x^2)/Q(x^2) for |x| < 9.02, where the next float is 1.
-template <FloatLanes V> V tanh(V x) {
+template <FloatLanes V> inline V tanh(V x) {
     if constexpr (native::looks_up) return copy_sign(piecewise(tanh_pieces, x), x);
     const V size = native::min(constant<V>(9.02F), native::abs(x));
     const V square = size * size;
@@ -222,7 +223,7 @@ template <FloatLanes V> V tanh(V x) {
 }
 
 /// Without look-ups x P(x^2)/Q(x^2) for |x| < 3.92, where the next float is 1.
-template <FloatLanes V> V erf(V x) {
+template <FloatLanes V> inline V erf(V x) {
     if constexpr (native::looks_up) return copy_sign(piecewise(erf_pieces, x), x);
     const V size = native::min(constant<V>(3.92F), native::abs(x));
     const V square = size * size;
@@ -234,13 +235,13 @@ template <FloatLanes V> V erf(V x) {
 
 /// e^(-x^2/2), the shape of the normal density: written in one place so that the compiler sees it once where both
 /// normal_cdf and normal_pdf of the same x are wanted.
-template <FloatLanes V> V gaussian(V x) {
+template <FloatLanes V> inline V gaussian(V x) {
     return exp(x * x * -0.5F);
 }
 
 /// The mass of the normal distribution above |x|: e^(-x^2/2) R(|x|). The first factor has vanished at |x| = 14.5,
 /// up to where, without look-ups, (|x| + 3) R is a polynomial in (|x| - 3)/(|x| + 3).
-template <FloatLanes V> V normal_tail(V x) {
+template <FloatLanes V> inline V normal_tail(V x) {
     if constexpr (native::looks_up) return gaussian(x) * piecewise(mills_ratio_pieces, x);
     const V size = native::min(constant<V>(14.5F), native::abs(x));
     const V scale = 1.0F / (size + 3.0F);
@@ -252,7 +253,7 @@ template <FloatLanes V> V normal_tail(V x) {
 
 /// Phi(x), the mass of the normal distribution below x. Without look-ups 1/2 and an odd polynomial for |x| < 1, the
 /// tail beyond.
-template <FloatLanes V> V normal_cdf(V x) {
+template <FloatLanes V> inline V normal_cdf(V x) {
     const V tail = normal_tail(x);
     const V by_tail = x < 0.0F ? tail : 1.0F - tail;
     if constexpr (native::looks_up) return by_tail;
