@@ -303,32 +303,6 @@ template <std::floating_point T, class Vector> void store_first(T* to, Vector x,
 
 #endif
 
-/// About 1 / x for normal x, to 14 bits at least, and m 2^n for whole n, overflow and subnormal results included: where
-/// the machine has instructions for them, which give a scalar the bits of a lane.
-#if defined(__AVX512F__)
-inline constexpr bool has_estimates = true;
-inline Floats estimate_reciprocal(Floats x) {
-    return _mm512_maskz_rcp14_ps(0xffff, x);
-}
-inline float estimate_reciprocal(float x) {
-    return _mm_cvtss_f32(_mm_rcp14_ss(_mm_setzero_ps(), _mm_set_ss(x)));
-}
-inline Floats scale_by_power(Floats m, Floats n) {
-    return _mm512_maskz_scalef_ps(0xffff, m, n);
-}
-inline float scale_by_power(float m, float n) {
-    return _mm_cvtss_f32(_mm_scalef_ss(_mm_set_ss(m), _mm_set_ss(n)));
-}
-#else
-inline constexpr bool has_estimates = false;
-inline Floats estimate_reciprocal(Floats x) {
-    return 1.0F / x;
-}
-inline float estimate_reciprocal(float x) {
-    return 1.0F / x;
-}
-#endif
-
 /// a b + c: rounded once where the machine has the instruction; a scalar and a lane always agree.
 inline float fma(float a, float b, float c) {
 #if defined(__FMA__) || defined(__AVX512F__)
@@ -346,6 +320,39 @@ inline Floats fma(Floats a, Floats b, Floats c) {
     return a * b + c;
 #endif
 }
+
+/// x 2^n for integers n from -252 to 254, rounded once: 2^n itself may be out of range, two factors never are.
+template <class V, class Integers> V scale(V x, Integers n) {
+    const Integers half = n >> 1;
+    return x * std::bit_cast<V>((half + 127) << 23) * std::bit_cast<V>((n - half + 127) << 23);
+}
+inline float lookup(const float (&table)[32], std::int32_t index) {
+    return table[index & 31];
+}
+
+#if defined(__AVX512F__)
+
+/// Whether there are the two functions below, one instruction each.
+inline constexpr bool looks_up = true;
+
+/// table[index mod 32] of a table aligned to 64 bytes.
+inline Floats lookup(const float (&table)[32], Words index) {
+    return _mm512_permutex2var_ps(load(table), std::bit_cast<__m512i>(index), load(table + 16));
+}
+
+/// x 2^floor(n), rounded once.
+inline Floats scale(Floats x, Floats n) {
+    return _mm512_maskz_scalef_ps(0xffff, x, n);
+}
+inline float scale(float x, float n) {
+    return _mm_cvtss_f32(_mm_maskz_scalef_ss(1, _mm_set_ss(x), _mm_set_ss(n)));
+}
+
+#else
+
+inline constexpr bool looks_up = false;
+
+#endif
 
 inline float min(float a, float b) {
     return a < b ? a : b;
