@@ -19,9 +19,8 @@ namespace dinomaly::inline DINOMALY_ABI::backend {
 /// How the rows of a product are spread over threads: in panels of about 48 rows, cut between tiles.
 class RowPanels {
 public:
-    explicit RowPanels(std::int64_t rows, bool parallel = true)
-        : rows_(rows), tiles_((rows + tile_rows - 1) / tile_rows) {
-        const std::int64_t threads = parallel ? thread_pool().threads() : 1;
+    explicit RowPanels(std::int64_t rows) : rows_(rows), tiles_((rows + tile_rows - 1) / tile_rows) {
+        const std::int64_t threads = thread_pool().threads();
         const std::int64_t enough = (tiles_ + most_tiles - 1) / most_tiles;
         count_ = std::min(tiles_, (enough + threads - 1) / threads * threads);
     }

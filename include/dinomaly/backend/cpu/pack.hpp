@@ -107,7 +107,6 @@ public:
         });
     }
 
-    bool defined() const { return memory_ != nullptr; }
     /// The part that begins at this row and column, which begin a word and a panel.
     Panels from(std::int64_t row, std::int64_t col) const {
         Panels part = *this;
@@ -131,7 +130,6 @@ public:
     Panels() = default;
     Panels(std::int64_t, std::int64_t, Matrix<const double> b) : matrix_(b) {}
 
-    bool defined() const { return matrix_.data != nullptr; }
     Panels from(std::int64_t row, std::int64_t col) const { return Panels(0, 0, matrix_.from(row, col)); }
     Matrix<const double> matrix() const { return matrix_; }
 
