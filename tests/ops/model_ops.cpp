@@ -15,3 +15,19 @@ BOOST_AUTO_TEST_CASE(model_cases) {
 BOOST_AUTO_TEST_CASE(resample_cases) {
     dinomaly::test::resample_cases(dinomaly::test::CheckCase{});
 }
+
+// More keys than one stretch holds: the running maximum grows on the way, and what was summed before is rescaled.
+BOOST_AUTO_TEST_CASE(attention_over_several_stretches_is_the_composition) {
+    using namespace dinomaly;
+    using namespace dinomaly::test;
+    using D = Cpu<double>;
+    Generator random(4);
+    const Tensor<D> qkv = draw({1, 700, 2 * 3 * 8}).scaled(2).tensor<D>(random),
+                    dy = draw({1, 700, 16}).tensor<D>(random);
+    const Var<D> fused = parameter(qkv), single = parameter(qkv);
+    const Var<D> y = attention(fused, 2), z = attention_composed(single, 2);
+    BOOST_TEST(mismatch(y.value(), z.value(), 1e-12) == "");
+    y.backward(dy);
+    z.backward(dy);
+    BOOST_TEST(mismatch(fused.grad(), single.grad(), 1e-11) == "");
+}
