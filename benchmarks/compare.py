@@ -201,10 +201,12 @@ def plot(results, path, title):
     figure, axes = pyplot.subplots(figsize=(8, 0.8 + 0.3 * len(bars)))
     for y, (contest, row) in enumerate(bars):
         axes.barh(y, row["ratio"], color=colors[row["name"]])
-        axes.text(row["ratio"], y, f" {row['ratio']:.2f}", va="center", fontsize=8)
-        if row["name"] in contest.ratios:
-            axes.plot([contest.ratios[row["name"]]] * 2, [y - 0.45, y + 0.45], color="black", linewidth=2)
+        target = contest.ratios.get(row["name"], 0)
+        axes.text(max(row["ratio"], target), y, f" {row['ratio']:.2f}", va="center", fontsize=8)  # beside both
+        if target:
+            axes.plot([target] * 2, [y - 0.45, y + 0.45], color="black", linewidth=2)
     axes.axvline(1, color="grey", linewidth=0.8)
+    axes.margins(x=0.08)
     axes.set_yticks(range(len(bars)), [f"{contest.name}: {row['name']}" for contest, row in bars], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("peer's time / ours; black: target", fontsize=8)

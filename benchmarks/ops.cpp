@@ -82,7 +82,7 @@ template <Device D> void product_cases(Runner<D>& run, const Sizes& s) {
 template <class W, class X, class Y, class F>
 void by_panels(const backend::FrozenLinear<W>& layer, std::int64_t rows, const X* x, Y* y, const F& f) {
     const std::int64_t n = layer.out(), at_a_time = std::is_same_v<W, backend::Code> ? n : 768;
-    const backend::RowPanels panels(rows);
+    const backend::RowPanels panels(rows, backend::detail::frozen_rows);
     backend::parallel_for(panels.count(), [&](std::int64_t panel) {
         const std::int64_t row = panels.first(panel), count = panels.first(panel + 1) - row;
         const auto sums = backend::scratch<float>(count * std::min(n, at_a_time));
@@ -92,9 +92,7 @@ void by_panels(const backend::FrozenLinear<W>& layer, std::int64_t rows, const X
                 layer.multiply(count, x + row * layer.in(), sums.get());
             else
                 layer.multiply(count, x + row * layer.in(), sums.get(), first, width);
-            for (std::int64_t r = 0; r < count; ++r)
-                backend::detail::finish_rows(1, width, sums.get() + r * width, layer.bias() + first,
-                                             y + (row + r) * n + first, f);
+            backend::detail::finish_rows(count, width, sums.get(), layer.bias() + first, y + row * n + first, n, f);
         }
     });
 }

@@ -68,8 +68,7 @@ public:
     FrozenDinomaly(const Dinomaly<D>& model, std::shared_ptr<const Encoder> encoder)
         : config_(model.config),
           encoder_(std::move(encoder)),
-          bottleneck_{nn::detail::Folding(model.bottleneck[0].fc1).template packed<W, T>(),
-                      nn::detail::Folding(model.bottleneck[0].fc2).template packed<W, T>()} {
+          bottleneck_(nn::freeze_mlp<W>(model.bottleneck[0].fc1, model.bottleneck[0].fc2)) {
         for (const auto& block : model.decoder) decoder_.push_back(nn::freeze_block<W>(block));
     }
 

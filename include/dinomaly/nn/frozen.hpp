@@ -78,6 +78,13 @@ private:
 
 }  // namespace detail
 
+/// fc2(gelu(fc1(x))) of two layers, packed.
+template <class W, Device D> auto freeze_mlp(const Linear<D>& fc1, const Linear<D>& fc2) {
+    using T = typename D::compute_type;
+    return backend::FrozenMlp<W, T>{detail::Folding(fc1).template packed<W, T>(),
+                                    detail::Folding(fc2).template packed<W, T>()};
+}
+
 /// A nn::Block, folded and packed.
 template <class W, class B> auto freeze_block(const B& block) {
     using T = typename B::device::compute_type;

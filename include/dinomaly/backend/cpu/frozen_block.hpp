@@ -46,33 +46,45 @@ template <class T, class Y> void normalize_rows(std::int64_t rows, std::int64_t 
     }
 }
 
-/// For each row y = f(sums + bias, y).
+/// For each row y = f(sums + bias, y); rows of y lie `stride` elements apart.
 template <class T, class Y, class F>
-void finish_rows(std::int64_t rows, std::int64_t cols, const T* sums, const T* bias, Y* y, const F& f) {
+void finish_rows(std::int64_t rows, std::int64_t cols, const T* sums, const T* bias, Y* y, std::int64_t stride,
+                 const F& f) {
     const Lane<T> lane;
-    for (std::int64_t r = 0; r < rows; ++r, sums += cols, y += cols)
+    for (std::int64_t r = 0; r < rows; ++r, sums += cols, y += stride)
         lane.each(cols, [&](auto at) { at.store(y, f(at.load(sums) + at.load(bias), y, at)); });
 }
+
+/// Rows of a panel: the more, the less often a block's weights are read again, which for wide networks do not fit the
+/// caches; the fewer, the nearer stands what one step leaves to the next.
+inline constexpr std::int64_t frozen_rows = 144;
 
 /// Scratch memory of one panel as it goes through a block's row-wise parts.
 template <class A, class W, class T> class FrozenRows {
 public:
-    using Input = std::conditional_t<std::is_same_v<W, Code>, T, W>;  // what products take
+    static constexpr bool is_coded = std::is_same_v<W, Code>;
+    using Input = std::conditional_t<is_coded, T, W>;  // what products take
 
     explicit FrozenRows(std::int64_t width)
         : width_(width),
-          hidden_width_(std::is_same_v<W, Code> ? 4 * width : std::min(4 * width, hidden_part)),
-          normal_(scratch<Input>(RowPanels::most * width)),
-          hidden_(scratch<Input>(RowPanels::most * hidden_width_)),
-          sums_(scratch<T>(RowPanels::most * std::max(3 * width, hidden_width_))),
-          outer_(scratch<T>(RowPanels::most * width)) {}
+          qkv_width_(is_coded || width % Tile<float>::cols != 0 ? 3 * width : width),
+          hidden_width_(is_coded ? 4 * width : std::min(4 * width, hidden_part)),
+          normal_(scratch<Input>(frozen_rows * width)),
+          hidden_(scratch<Input>(frozen_rows * hidden_width_)),
+          sums_(scratch<T>(frozen_rows * std::max(qkv_width_, hidden_width_))),
+          outer_(scratch<T>(frozen_rows * width)) {}
 
     /// qkv [rows, 3 C] of x [rows, C].
     void enter(const FrozenBlock<W, T>& block, std::int64_t rows, const T* x, A* qkv) {
         normalize_rows(rows, width_, x, block.norm1_eps, normal_.get());
-        block.qkv.multiply(rows, normal_.get(), sums_.get());
-        finish_rows(rows, 3 * width_, sums_.get(), block.qkv.bias(), qkv,
-                    [](Packet<T> sum, const A*, auto) { return sum; });
+        for (std::int64_t first = 0; first < 3 * width_; first += qkv_width_) {
+            if constexpr (is_coded)
+                block.qkv.multiply(rows, normal_.get(), sums_.get());
+            else
+                block.qkv.multiply(rows, normal_.get(), sums_.get(), first, qkv_width_);
+            finish_rows(rows, qkv_width_, sums_.get(), block.qkv.bias() + first, qkv + first, 3 * width_,
+                        [](Packet<T> sum, const A*, auto) { return sum; });
+        }
     }
 
     /// x += proj(mixed), x += mlp(norm2(x)).
@@ -88,35 +100,38 @@ public:
     void through(const FrozenMlp<W, T>& part, std::int64_t rows, const T* x, T* y) {
         std::transform(x, x + rows * width_, normal_.get(), [](T value) { return static_cast<Input>(value); });
         mlp(part, rows, normal_.get());
-        finish_rows(rows, width_, outer_.get(), part.fc2.bias(), y, [](Packet<T> sum, const T*, auto) { return sum; });
+        finish_rows(rows, width_, outer_.get(), part.fc2.bias(), y, width_,
+                    [](Packet<T> sum, const T*, auto) { return sum; });
     }
 
 private:
-    static constexpr std::int64_t hidden_part = 768;  // of the hidden layer that exists at a time
+    static constexpr std::int64_t hidden_part = 768;
 
     void add(std::int64_t rows, const T* bias, T* x) {
-        finish_rows(rows, width_, outer_.get(), bias, x,
+        finish_rows(rows, width_, outer_.get(), bias, x, width_,
                     [](Packet<T> sum, const T* before, auto at) { return at.load(before) + sum; });
     }
 
     /// The sums of fc2 to outer_, without its bias.
     void mlp(const FrozenMlp<W, T>& part, std::int64_t rows, const Input* x) {
         const auto gelu = [](Packet<T> z, const Input*, auto) { return z * math::normal_cdf(z); };
-        if constexpr (std::is_same_v<W, Code>) {
+        if constexpr (is_coded) {
             part.fc1.multiply(rows, x, sums_.get());
-            finish_rows(rows, hidden_width_, sums_.get(), part.fc1.bias(), hidden_.get(), gelu);
+            finish_rows(rows, hidden_width_, sums_.get(), part.fc1.bias(), hidden_.get(), hidden_width_, gelu);
             part.fc2.multiply(rows, hidden_.get(), outer_.get());
         } else {
             for (std::int64_t first = 0; first < part.fc1.out(); first += hidden_width_) {
                 const std::int64_t count = std::min(hidden_width_, part.fc1.out() - first);
                 part.fc1.multiply(rows, x, sums_.get(), first, count);
-                finish_rows(rows, count, sums_.get(), part.fc1.bias() + first, hidden_.get(), gelu);
+                finish_rows(rows, count, sums_.get(), part.fc1.bias() + first, hidden_.get(), count, gelu);
                 part.fc2.multiply_part(rows, hidden_.get(), first, count, outer_.get(), first > 0);
             }
         }
     }
 
-    std::int64_t width_, hidden_width_;
+    std::int64_t width_;
+    std::int64_t qkv_width_;     // outputs of qkv that exist at a time; codes of a row are made once, for all
+    std::int64_t hidden_width_;  // of the hidden layer likewise; both begin at panels of the weights
     std::shared_ptr<Input> normal_, hidden_;
     std::shared_ptr<T> sums_, outer_;
 };
@@ -124,7 +139,7 @@ private:
 /// Calls body(scratch, first row, rows) for every panel of rows.
 template <class A, class W, class T, class Body>
 void each_frozen_panel(std::int64_t rows, std::int64_t width, const Body& body) {
-    const RowPanels panels(rows);
+    const RowPanels panels(rows, frozen_rows);
     parallel_for(panels.count(), [&](std::int64_t i) {
         FrozenRows<A, W, T> scratch(width);
         body(scratch, panels.first(i), panels.first(i + 1) - panels.first(i));
@@ -196,7 +211,7 @@ void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t h
                 }
         projection.multiply(rows, pixels.get(), sums.get());
         std::copy_n(position + first * channels, rows * channels, x + first * channels);
-        detail::finish_rows(rows, channels, sums.get(), projection.bias(), x + first * channels,
+        detail::finish_rows(rows, channels, sums.get(), projection.bias(), x + first * channels, channels,
                             [](Packet<T> sum, const T* place, auto at) { return at.load(place) + sum; });
     });
 }

@@ -114,18 +114,20 @@ public:
         const std::int64_t stride = words_of<Code>(k_) * Tile<Code>::per_word;
         const std::shared_ptr<Code> codes = scratch<Code>(rows * stride);
         const std::shared_ptr<std::int32_t> whole = scratch<std::int32_t>(rows * n_);
-        detail::RowCodes row[RowPanels::most];
+        std::vector<detail::RowCodes> row(static_cast<std::size_t>(rows));
         for (std::int64_t r = 0; r < rows; ++r) {
-            row[r] = detail::quantize_row(x + r * k_, k_, codes.get() + r * stride);
+            row[static_cast<std::size_t>(r)] = detail::quantize_row(x + r * k_, k_, codes.get() + r * stride);
             std::fill(codes.get() + r * stride + k_, codes.get() + (r + 1) * stride, Code{0});
         }
         detail::multiply_rows(rows, n_, stride, Matrix<const Code>{codes.get(), stride}, weights_,
                               Matrix<std::int32_t>{whole.get(), n_}, false);
-        for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t r = 0; r < rows; ++r) {
+            const auto [step, low] = row[static_cast<std::size_t>(r)];
+            const std::int32_t* from = whole.get() + r * n_;
             for (std::int64_t c = 0; c < n_; ++c)
-                sums[r * n_ + c] =
-                    scales_[static_cast<std::size_t>(c)] * row[r].step * static_cast<float>(whole.get()[r * n_ + c]) +
-                    row[r].low * sums_[static_cast<std::size_t>(c)];
+                sums[r * n_ + c] = scales_[static_cast<std::size_t>(c)] * step * static_cast<float>(from[c]) +
+                                   low * sums_[static_cast<std::size_t>(c)];
+        }
     }
 
 private:

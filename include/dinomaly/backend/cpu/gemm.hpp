@@ -16,23 +16,24 @@
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
-/// How the rows of a product are spread over threads: in panels of about 48 rows, cut between tiles.
+/// How the rows of a product are spread over threads: in panels of at most 48 rows or so, cut between tiles.
 class RowPanels {
 public:
-    explicit RowPanels(std::int64_t rows) : rows_(rows), tiles_((rows + tile_rows - 1) / tile_rows) {
-        const std::int64_t threads = thread_pool().threads();
+    static constexpr std::int64_t most = 48;
+
+    /// Panels of at most `rows_each` rows, a multiple of six.
+    explicit RowPanels(std::int64_t rows, std::int64_t rows_each = most)
+        : rows_(rows), tiles_((rows + tile_rows - 1) / tile_rows) {
+        const std::int64_t threads = thread_pool().threads(), most_tiles = rows_each / tile_rows;
         const std::int64_t enough = (tiles_ + most_tiles - 1) / most_tiles;
         count_ = std::min(tiles_, (enough + threads - 1) / threads * threads);
     }
-
-    /// The most rows that a panel has.
-    static constexpr std::int64_t most = 48;
 
     std::int64_t count() const { return count_; }
     std::int64_t first(std::int64_t panel) const { return std::min(rows_, tiles_ * panel / count_ * tile_rows); }
 
 private:
-    static constexpr std::int64_t tile_rows = 6, most_tiles = most / tile_rows;
+    static constexpr std::int64_t tile_rows = 6;
 
     std::int64_t rows_, tiles_, count_ = 0;
 };
@@ -55,7 +56,7 @@ public:
                 return;
             }
         const std::int64_t words = words_of<T>(k);
-        memory_ = scratch<T>(words * std::max(rows, RowPanels::most) * Tile<T>::per_word);
+        memory_ = scratch<T>(words * rows * Tile<T>::per_word);
         data_ = memory_.get();
         if (a.transposed) {
             pack_rows(a.data, a.stride, k, rows, rows, memory_.get());

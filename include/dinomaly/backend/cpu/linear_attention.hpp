@@ -29,19 +29,25 @@ public:
         norm = sum + d_, more = norm + n_;
     }
 
-    /// p, r, state, sum and norm from q, k and v.
+    /// p, r, state, sum and norm from q, k and v, each read once.
     void prepare(T eps) {
-        feature(this->q, p);
-        feature(this->k, r);
-        gemm_serial<T>(d_, d_, n_, Matrix<const T>{r, d_, true}, Matrix<const S>{this->v, this->stride},
-                       Matrix<T>{state, d_});
         lane_.each(d_, [&](auto at) {
             Packet<T> total(T(0));
-            for (std::int64_t i = 0; i < n_; ++i) total += at.load(r + i * d_);
+            for (std::int64_t i = 0; i < n_; ++i) {
+                const Packet<T> z = feature(at.load(this->k + i * this->stride));
+                at.store(r + i * d_, z);
+                total += z;
+            }
             at.store(sum, total);
         });
         for (std::int64_t i = 0; i < n_; ++i)
-            norm[i] = lane_.sum(d_, [&](auto at) { return at.load(p + i * d_) * at.load(sum); }) + eps;
+            norm[i] = eps + lane_.sum(d_, [&](auto at) {
+                const Packet<T> z = feature(at.load(this->q + i * this->stride));
+                at.store(p + i * d_, z);
+                return z * at.load(sum);
+            });
+        gemm_serial<T>(d_, d_, n_, Matrix<const T>{r, d_, true}, Matrix<const S>{this->v, this->stride},
+                       Matrix<T>{state, d_});
     }
 
     T *p, *r;  // [N, d] features of q and k
@@ -51,14 +57,9 @@ public:
     T* more;   // the extra memory asked for
 
 private:
-    /// y = elu(x) + 1, x with qkv's stride.
-    void feature(const S* x, T* y) const {
-        for (std::int64_t i = 0; i < n_; ++i)
-            lane_.each(d_, [&](auto at) {
-                const Packet<T> z = at.load(x + i * this->stride);
-                at.store(y + i * d_, math::select(z > Packet<T>(T(0)), z + Packet<T>(T(1)),
-                                                  math::exp(math::min(Packet<T>(T(0)), z))));
-            });
+    /// elu(x) + 1.
+    static Packet<T> feature(Packet<T> x) {
+        return math::select(x > Packet<T>(T(0)), x + Packet<T>(T(1)), math::exp(math::min(Packet<T>(T(0)), x)));
     }
 
     std::int64_t n_, d_;
