@@ -118,6 +118,14 @@ template <class Visit> void arithmetic_cases(const Visit& visit) {
     visit(Case{"elu", {wide}, [](const auto& in) { return elu(in[0]); }});
     visit(Case{"elu + 1", {wide}, [](const auto& in) { return elu(in[0]) + 1; }, Golden{"elu_plus_one", {"x"}}});
     visit(Case{"gelu", {wide}, [](const auto& in) { return gelu(in[0]); }, Golden{"gelu", {"x"}}});
+    // Run strip by strip where a row is long enough (core/expr.hpp), here with a rest.
+    const Draw small = x.scaled(0.5);
+    visit(Case{"long functions in one another", {small, z}, [](const auto& in) {
+                   return tanh(exp(erf(in[0]) * in[1]) + in[0]);
+               }});
+    visit(Case{"long functions in a choice", {small.away_from_zero()}, [](const auto& in) {
+                   return where(less(in[0], 0), gelu(tanh(in[0])), sigmoid(exp(in[0])) / 2);
+               }});
     visit(Case{"silu", {wide}, [](const auto& in) { return silu(in[0]); }, Golden{"silu", {"x"}}});
     visit(Case{"dropout", {x}, [](const auto& in) { return dropout(in[0], 0.3, Philox{7, 1}); }});
 }
