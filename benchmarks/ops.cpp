@@ -78,22 +78,15 @@ template <Device D> void product_cases(Runner<D>& run, const Sizes& s) {
 }
 
 /// A layer of a frozen network on its own: y = f(x w^T + bias, y) by panels of rows, as backend/cpu/frozen_block.hpp
-/// has them. As many outputs stand at a time as of a block's hidden layer; codes are multiplied with all weights.
+/// has them, 768 outputs at a time; codes are made once for all.
 template <class W, class X, class Y, class F>
 void by_panels(const backend::FrozenLinear<W>& layer, std::int64_t rows, const X* x, Y* y, const F& f) {
     const std::int64_t n = layer.out(), at_a_time = std::is_same_v<W, backend::Code> ? n : 768;
-    const backend::RowPanels panels(rows, backend::detail::frozen_rows);
+    const backend::RowPanels panels(rows, backend::detail::FrozenRows<X, W, float>::most);
     backend::parallel_for(panels.count(), [&](std::int64_t panel) {
         const std::int64_t row = panels.first(panel), count = panels.first(panel + 1) - row;
-        const auto sums = backend::scratch<float>(count * std::min(n, at_a_time));
-        for (std::int64_t first = 0; first < n; first += at_a_time) {
-            const std::int64_t width = std::min(at_a_time, n - first);
-            if constexpr (std::is_same_v<W, backend::Code>)
-                layer.multiply(count, x + row * layer.in(), sums.get());
-            else
-                layer.multiply(count, x + row * layer.in(), sums.get(), first, width);
-            backend::detail::finish_rows(count, width, sums.get(), layer.bias() + first, y + row * n + first, n, f);
-        }
+        for (std::int64_t first = 0; first < n; first += at_a_time)
+            layer.apply(count, x + row * layer.in(), first, std::min(at_a_time, n - first), y + row * n + first, n, f);
     });
 }
 

@@ -107,13 +107,15 @@ BOOST_AUTO_TEST_CASE(codes_sum_exactly) {
 }
 
 BOOST_AUTO_TEST_CASE(a_linear_layer_in_codes_is_near_the_exact_one) {
-    constexpr std::int64_t rows = 31, n = 70, k = 500;
+    constexpr std::int64_t rows = 31, n = 850, k = 500;  // more outputs than are done at a time
     const auto x = drawn<float>(rows * k, 1), w = drawn<float>(n * k, 2);
-    const backend::FrozenLinear<backend::Code> codes(n, k, w.data(), std::vector<float>(n));
-    const backend::FrozenLinear<float> exact(n, k, w.data(), std::vector<float>(n));
+    const auto bias = drawn<float>(n, 3);
+    const backend::FrozenLinear<backend::Code> codes(n, k, w.data(), bias);
+    const backend::FrozenLinear<float> exact(n, k, w.data(), bias);
     std::vector<float> y(rows * n), z(rows * n);
-    codes.multiply(rows, x.data(), y.data());
-    exact.multiply(rows, x.data(), z.data());
+    const auto assign = [](Packet<float> sum, const float*, auto) { return sum; };
+    codes.apply(rows, x.data(), 0, n, y.data(), n, assign);
+    exact.apply(rows, x.data(), 0, n, z.data(), n, assign);
     double squares = 0, errors = 0;
     for (std::size_t i = 0; i < y.size(); ++i) {
         squares += static_cast<double>(z[i] * z[i]);

@@ -46,100 +46,76 @@ template <class T, class Y> void normalize_rows(std::int64_t rows, std::int64_t 
     }
 }
 
-/// For each row y = f(sums + bias, y); rows of y lie `stride` elements apart.
-template <class T, class Y, class F>
-void finish_rows(std::int64_t rows, std::int64_t cols, const T* sums, const T* bias, Y* y, std::int64_t stride,
-                 const F& f) {
-    const Lane<T> lane;
-    for (std::int64_t r = 0; r < rows; ++r, sums += cols, y += stride)
-        lane.each(cols, [&](auto at) { at.store(y, f(at.load(sums) + at.load(bias), y, at)); });
-}
-
-/// Rows of a panel: the more, the less often a block's weights are read again, which for wide networks do not fit the
-/// caches; the fewer, the nearer stands what one step leaves to the next.
-inline constexpr std::int64_t frozen_rows = 144;
-
 /// Scratch memory of one panel as it goes through a block's row-wise parts.
 template <class A, class W, class T> class FrozenRows {
 public:
     static constexpr bool is_coded = std::is_same_v<W, Code>;
-    using Input = std::conditional_t<is_coded, T, W>;  // what products take
+    using Input = std::conditional_t<is_coded, A, W>;  // what layers take
+    /// Rows of a panel: the more, the less often weights are read again, which for wide networks do not fit the caches;
+    /// the fewer, the nearer stands what one step leaves to the next. Codes are small themselves.
+    static constexpr std::int64_t most = is_coded ? 48 : 144;
 
     explicit FrozenRows(std::int64_t width)
         : width_(width),
           qkv_width_(is_coded || width % Tile<float>::cols != 0 ? 3 * width : width),
           hidden_width_(is_coded ? 4 * width : std::min(4 * width, hidden_part)),
-          normal_(scratch<Input>(frozen_rows * width)),
-          hidden_(scratch<Input>(frozen_rows * hidden_width_)),
-          sums_(scratch<T>(frozen_rows * std::max(qkv_width_, hidden_width_))),
-          outer_(scratch<T>(frozen_rows * width)) {}
+          normal_(scratch<Input>(most * width)),
+          hidden_(scratch<Input>(most * hidden_width_)),
+          sums_(scratch<T>(most * width)) {}
 
     /// qkv [rows, 3 C] of x [rows, C].
     void enter(const FrozenBlock<W, T>& block, std::int64_t rows, const T* x, A* qkv) {
         normalize_rows(rows, width_, x, block.norm1_eps, normal_.get());
-        for (std::int64_t first = 0; first < 3 * width_; first += qkv_width_) {
-            if constexpr (is_coded)
-                block.qkv.multiply(rows, normal_.get(), sums_.get());
-            else
-                block.qkv.multiply(rows, normal_.get(), sums_.get(), first, qkv_width_);
-            finish_rows(rows, qkv_width_, sums_.get(), block.qkv.bias() + first, qkv + first, 3 * width_,
-                        [](Packet<T> sum, const A*, auto) { return sum; });
-        }
+        for (std::int64_t first = 0; first < 3 * width_; first += qkv_width_)
+            block.qkv.apply(rows, normal_.get(), first, qkv_width_, qkv + first, 3 * width_, assign);
     }
 
     /// x += proj(mixed), x += mlp(norm2(x)).
     void leave(const FrozenBlock<W, T>& block, std::int64_t rows, const A* mixed, T* x) {
-        block.proj.multiply(rows, mixed, outer_.get());
-        add(rows, block.proj.bias(), x);
+        block.proj.apply(rows, mixed, 0, width_, x, width_, add);
         normalize_rows(rows, width_, x, block.norm2_eps, normal_.get());
-        mlp(block.mlp, rows, normal_.get());
-        add(rows, block.mlp.fc2.bias(), x);
+        mlp(block.mlp, rows, x, add);
     }
 
     /// y = mlp(x), x [rows, C] in full precision.
     void through(const FrozenMlp<W, T>& part, std::int64_t rows, const T* x, T* y) {
         std::transform(x, x + rows * width_, normal_.get(), [](T value) { return static_cast<Input>(value); });
-        mlp(part, rows, normal_.get());
-        finish_rows(rows, width_, outer_.get(), part.fc2.bias(), y, width_,
-                    [](Packet<T> sum, const T*, auto) { return sum; });
+        mlp(part, rows, y, assign);
     }
 
 private:
     static constexpr std::int64_t hidden_part = 768;
+    static constexpr auto assign = [](Packet<T> sum, const auto*, auto) { return sum; };
+    static constexpr auto add = [](Packet<T> sum, const auto* y, auto at) { return at.load(y) + sum; };
+    static constexpr auto gelu = [](Packet<T> sum, const auto*, auto) { return sum * math::normal_cdf(sum); };
 
-    void add(std::int64_t rows, const T* bias, T* x) {
-        finish_rows(rows, width_, outer_.get(), bias, x, width_,
-                    [](Packet<T> sum, const T* before, auto at) { return at.load(before) + sum; });
-    }
-
-    /// The sums of fc2 to outer_, without its bias.
-    void mlp(const FrozenMlp<W, T>& part, std::int64_t rows, const Input* x) {
-        const auto gelu = [](Packet<T> z, const Input*, auto) { return z * math::normal_cdf(z); };
+    /// y = f(mlp of normal_, y).
+    template <class F> void mlp(const FrozenMlp<W, T>& part, std::int64_t rows, T* y, const F& f) {
+        const std::int64_t hidden = part.fc1.out();
         if constexpr (is_coded) {
-            part.fc1.multiply(rows, x, sums_.get());
-            finish_rows(rows, hidden_width_, sums_.get(), part.fc1.bias(), hidden_.get(), hidden_width_, gelu);
-            part.fc2.multiply(rows, hidden_.get(), outer_.get());
+            part.fc1.apply(rows, normal_.get(), 0, hidden, hidden_.get(), hidden, gelu);
+            part.fc2.apply(rows, hidden_.get(), 0, width_, y, width_, f);
         } else {
-            for (std::int64_t first = 0; first < part.fc1.out(); first += hidden_width_) {
-                const std::int64_t count = std::min(hidden_width_, part.fc1.out() - first);
-                part.fc1.multiply(rows, x, sums_.get(), first, count);
-                finish_rows(rows, count, sums_.get(), part.fc1.bias() + first, hidden_.get(), count, gelu);
-                part.fc2.multiply_part(rows, hidden_.get(), first, count, outer_.get(), first > 0);
+            for (std::int64_t first = 0; first < hidden; first += hidden_width_) {
+                const std::int64_t count = std::min(hidden_width_, hidden - first);
+                part.fc1.apply(rows, normal_.get(), first, count, hidden_.get(), count, gelu);
+                part.fc2.multiply_part(rows, hidden_.get(), first, count, sums_.get(), first > 0);
             }
+            finish_rows(rows, width_, sums_.get(), part.fc2.bias(), y, width_, f);
         }
     }
 
     std::int64_t width_;
-    std::int64_t qkv_width_;     // outputs of qkv that exist at a time; codes of a row are made once, for all
+    std::int64_t qkv_width_;     // outputs of qkv that are done at a time; codes of a row are made once, for all
     std::int64_t hidden_width_;  // of the hidden layer likewise; both begin at panels of the weights
     std::shared_ptr<Input> normal_, hidden_;
-    std::shared_ptr<T> sums_, outer_;
+    std::shared_ptr<T> sums_;  // of fc2
 };
 
 /// Calls body(scratch, first row, rows) for every panel of rows.
 template <class A, class W, class T, class Body>
 void each_frozen_panel(std::int64_t rows, std::int64_t width, const Body& body) {
-    const RowPanels panels(rows, frozen_rows);
+    const RowPanels panels(rows, FrozenRows<A, W, T>::most);
     parallel_for(panels.count(), [&](std::int64_t i) {
         FrozenRows<A, W, T> scratch(width);
         body(scratch, panels.first(i), panels.first(i + 1) - panels.first(i));
@@ -200,7 +176,6 @@ void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t h
         using Input = typename detail::FrozenRows<A, W, T>::Input;
         const std::int64_t first = panels.first(panel), rows = panels.first(panel + 1) - first;
         const std::shared_ptr<Input> pixels = scratch<Input>(rows * inputs);
-        const std::shared_ptr<T> sums = scratch<T>(rows * channels);
         Input* to = pixels.get();
         for (std::int64_t r = first; r < first + rows; ++r)
             for (std::int64_t plane = 0; plane < planes; ++plane)
@@ -209,10 +184,9 @@ void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t h
                         image + (plane * height + r / grid_cols * patch + line) * width + r % grid_cols * patch;
                     for (std::int64_t i = 0; i < patch; ++i) *to++ = static_cast<Input>(from[i]);
                 }
-        projection.multiply(rows, pixels.get(), sums.get());
         std::copy_n(position + first * channels, rows * channels, x + first * channels);
-        detail::finish_rows(rows, channels, sums.get(), projection.bias(), x + first * channels, channels,
-                            [](Packet<T> sum, const T* place, auto at) { return at.load(place) + sum; });
+        projection.apply(rows, pixels.get(), 0, channels, x + first * channels, channels,
+                         [](Packet<T> sum, const T* place, auto at) { return at.load(place) + sum; });
     });
 }
 

@@ -17,7 +17,20 @@
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
-/// Weights w [n, k] with a bias [n] that is left to what follows. T is the type of sums.
+namespace detail {
+
+/// For each row y = f(sums + bias, y, at); rows of y lie `stride` elements apart.
+template <class T, class Y, class F>
+void finish_rows(std::int64_t rows, std::int64_t cols, const T* sums, const T* bias, Y* y, std::int64_t stride,
+                 const F& f) {
+    const Lane<T> lane;
+    for (std::int64_t r = 0; r < rows; ++r, sums += cols, y += stride)
+        lane.each(cols, [&](auto at) { at.store(y, f(at.load(sums) + at.load(bias), y, at)); });
+}
+
+}  // namespace detail
+
+/// y = f(x w^T + bias, y) for weights w [n, k] and a bias [n]. T is the type of sums.
 template <class W, class T = float> class FrozenLinear {
 public:
     FrozenLinear() = default;
@@ -30,14 +43,18 @@ public:
     std::int64_t in() const { return k_; }
     const T* bias() const { return bias_.data(); }
 
-    /// sums [rows, n], or only outputs first .. first + count - 1 of them, = x [rows, k] w^T on the calling thread.
-    void multiply(std::int64_t rows, const W* x, T* sums, std::int64_t first, std::int64_t count) const {
-        detail::multiply_rows(rows, count, k_, Matrix<const W>{x, k_}, weights_.from(0, first), Matrix<T>{sums, count},
-                              false);
+    /// Outputs first .. first + count - 1 for rows of x [rows, k] on the calling thread: y = f(sum, y, at), the sum
+    /// with its bias, where y points at the first of these outputs and its rows lie `stride` apart.
+    template <class Y, class F>
+    void apply(std::int64_t rows, const W* x, std::int64_t first, std::int64_t count, Y* y, std::int64_t stride,
+               const F& f) const {
+        const std::shared_ptr<T> sums = scratch<T>(rows * count);
+        detail::multiply_rows(rows, count, k_, Matrix<const W>{x, k_}, weights_.from(0, first),
+                              Matrix<T>{sums.get(), count}, false);
+        detail::finish_rows(rows, count, sums.get(), bias() + first, y, stride, f);
     }
-    void multiply(std::int64_t rows, const W* x, T* sums) const { multiply(rows, x, sums, 0, n_); }
 
-    /// sums [rows, n] = or += x [rows, count] with inputs first .. first + count - 1 of w.
+    /// sums [rows, n] = or += x [rows, count] with inputs first .. first + count - 1 of w, without the bias.
     void multiply_part(std::int64_t rows, const W* x, std::int64_t first, std::int64_t count, T* sums,
                        bool adds) const {
         detail::multiply_rows(rows, n_, count, Matrix<const W>{x, count}, weights_.from(first, 0), Matrix<T>{sums, n_},
@@ -109,28 +126,39 @@ public:
     std::int64_t in() const { return k_; }
     const float* bias() const { return bias_.data(); }
 
-    /// sums [rows, n] = x [rows, k] w^T, about, on the calling thread.
-    template <class X> void multiply(std::int64_t rows, const X* x, float* sums) const {
-        const std::int64_t stride = words_of<Code>(k_) * Tile<Code>::per_word;
-        const std::shared_ptr<Code> codes = scratch<Code>(rows * stride);
-        const std::shared_ptr<std::int32_t> whole = scratch<std::int32_t>(rows * n_);
+    /// As that of other weights, about, for x of any type; each call makes codes of x anew.
+    template <class X, class Y, class F>
+    void apply(std::int64_t rows, const X* x, std::int64_t first, std::int64_t count, Y* y, std::int64_t stride,
+               const F& f) const {
+        const std::int64_t k = words_of<Code>(k_) * Tile<Code>::per_word;
+        const std::shared_ptr<Code> codes = scratch<Code>(rows * k);
         std::vector<detail::RowCodes> row(static_cast<std::size_t>(rows));
         for (std::int64_t r = 0; r < rows; ++r) {
-            row[static_cast<std::size_t>(r)] = detail::quantize_row(x + r * k_, k_, codes.get() + r * stride);
-            std::fill(codes.get() + r * stride + k_, codes.get() + (r + 1) * stride, Code{0});
+            row[static_cast<std::size_t>(r)] = detail::quantize_row(x + r * k_, k_, codes.get() + r * k);
+            std::fill(codes.get() + r * k + k_, codes.get() + (r + 1) * k, Code{0});
         }
-        detail::multiply_rows(rows, n_, stride, Matrix<const Code>{codes.get(), stride}, weights_,
-                              Matrix<std::int32_t>{whole.get(), n_}, false);
-        for (std::int64_t r = 0; r < rows; ++r) {
-            const auto [step, low] = row[static_cast<std::size_t>(r)];
-            const std::int32_t* from = whole.get() + r * n_;
-            for (std::int64_t c = 0; c < n_; ++c)
-                sums[r * n_ + c] = scales_[static_cast<std::size_t>(c)] * step * static_cast<float>(from[c]) +
-                                   low * sums_[static_cast<std::size_t>(c)];
+        const std::int64_t at_a_time = std::min(count, outputs_at_a_time);
+        const std::shared_ptr<std::int32_t> whole = scratch<std::int32_t>(rows * at_a_time);
+        float line[outputs_at_a_time];
+        for (std::int64_t done = 0; done < count; done += at_a_time) {
+            const std::int64_t from = first + done, n = std::min(at_a_time, count - done);
+            detail::multiply_rows(rows, n, k, Matrix<const Code>{codes.get(), k}, weights_.from(0, from),
+                                  Matrix<std::int32_t>{whole.get(), n}, false);
+            const float *scales = scales_.data() + from, *sums = sums_.data() + from, *shift = bias() + from;
+            for (std::int64_t r = 0; r < rows; ++r) {
+                const auto [step, low] = row[static_cast<std::size_t>(r)];
+                const std::int32_t* products = whole.get() + r * n;
+                for (std::int64_t c = 0; c < n; ++c)
+                    line[c] = scales[c] * step * static_cast<float>(products[c]) + low * sums[c] + shift[c];
+                Y* to = y + r * stride + done;
+                Lane<float>{}.each(n, [&](auto at) { at.store(to, f(at.load(line), to, at)); });
+            }
         }
     }
 
 private:
+    static constexpr std::int64_t outputs_at_a_time = 768;  // whole panels; their sums stay near
+
     std::int64_t n_ = 0, k_ = 0;
     Panels<Code> weights_;
     std::vector<float> bias_, scales_, sums_;
