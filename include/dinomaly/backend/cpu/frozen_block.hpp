@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transformer blocks that never change, on the CPU: x += proj(mix(qkv(norm x))), x += fc2(gelu(fc1(norm x))).
 //
-// All but the mixing of tokens works on rows, so a panel of 48 rows goes through proj, fc1, fc2 and the next block's
+// All but the mixing of tokens works on rows, so a panel of rows goes through proj, fc1, fc2 and the next block's
 // qkv while it is in the second cache: between two attentions there is one pass over x, in one parallel loop. The
 // hidden layer of the MLP never exists as a whole. The norms' scales and shifts and layer scales are folded into the
 // weights (nn/frozen.hpp). x, sums and statistics are in full precision, qkv and what is mixed in A, products in W.
@@ -52,8 +52,8 @@ public:
     static constexpr bool is_coded = std::is_same_v<W, Code>;
     using Input = std::conditional_t<is_coded, A, W>;  // what layers take
     /// Rows of a panel: the more, the less often weights are read again, which for wide networks do not fit the caches;
-    /// the fewer, the nearer stands what one step leaves to the next. Codes are small themselves.
-    static constexpr std::int64_t most = is_coded ? 48 : 144;
+    /// the fewer, the nearer stands what one step leaves to the next.
+    static constexpr std::int64_t most = 144;
 
     explicit FrozenRows(std::int64_t width)
         : width_(width),

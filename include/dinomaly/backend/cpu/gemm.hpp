@@ -19,7 +19,7 @@ namespace dinomaly::inline DINOMALY_ABI::backend {
 /// How the rows of a product are spread over threads: in panels of at most 48 rows or so, cut between tiles.
 class RowPanels {
 public:
-    static constexpr std::int64_t most = 48;
+    static constexpr std::int64_t most = 48, tile_rows = 6;
 
     /// Panels of at most `rows_each` rows, a multiple of six.
     explicit RowPanels(std::int64_t rows, std::int64_t rows_each = most)
@@ -33,8 +33,6 @@ public:
     std::int64_t first(std::int64_t panel) const { return std::min(rows_, tiles_ * panel / count_ * tile_rows); }
 
 private:
-    static constexpr std::int64_t tile_rows = 6;
-
     std::int64_t rows_, tiles_, count_ = 0;
 };
 
@@ -95,11 +93,18 @@ void multiply_rows(std::int64_t rows, std::int64_t n, std::int64_t k, Matrix<con
     for (std::int64_t first = 0; first < k; first += block) {
         const std::int64_t part = std::min(block, k - first), words = words_of<T>(part);
         const LeftRows<T> left(a.from(0, first), rows, part);
-        for (std::int64_t col = 0; col < n; col += cols)
-            for (std::int64_t row = 0; row < rows; row += Tile<T>::rows)
+        const std::int64_t word = first / Tile<T>::per_word, tiles = (rows + Tile<T>::rows - 1) / Tile<T>::rows;
+        for (std::int64_t col = 0; col < n; col += cols) {
+            // The part that comes next is fetched meanwhile, a piece with each tile.
+            const T* next =
+                col + cols < n ? right(col / cols + 1, word) : right(0, first + block < k ? word + words : 0);
+            Ahead ahead{reinterpret_cast<const char*>(next),
+                        (right_stride * static_cast<std::int64_t>(sizeof(T)) + tiles - 1) / tiles};
+            for (std::int64_t row = 0; row < rows; row += Tile<T>::rows, ahead.next += words * ahead.stride)
                 tile<T>(std::min(Tile<T>::rows, rows - row), std::min(cols, n - col), words, left.row(row),
-                        left.row_stride(), left.word_stride(), right(col / cols, first / Tile<T>::per_word),
-                        right_stride, sums + row * stride + col, stride, adds || first > 0);
+                        left.row_stride(), left.word_stride(), right(col / cols, word), right_stride,
+                        sums + row * stride + col, stride, adds || first > 0, ahead);
+        }
     }
     if (k == 0 && !adds)
         for (std::int64_t row = 0; row < rows; ++row) std::fill_n(sums + row * stride, n, typename Dot<T>::Sum(0));
@@ -155,6 +160,31 @@ void gemm_serial(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<const A>
     }
 }
 
+namespace detail {
+
+/// C [m, n] = or += A [m, k] B on all threads. Of a long k (a weight gradient sums over all tokens) only so much is
+/// packed at a time as fits the last cache: pack(first, count) gives such rows of B [k, n] in panels. Panels of C's
+/// rows are large, as each reads all of them.
+template <class T, class A, class C, class Pack>
+void gemm_by_parts(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<const A> a, const Pack& pack, Matrix<C> c,
+                   bool adds) {
+    constexpr std::int64_t block = block_words * Tile<T>::per_word, bytes = std::int64_t{16} << 20;
+    const std::int64_t part =
+        std::max<std::int64_t>(1, bytes / (block * n * static_cast<std::int64_t>(sizeof(T)))) * block;
+    const RowPanels rows(m, 4 * RowPanels::most);
+    for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += part) {
+        const std::int64_t length = std::min(part, k - first);
+        const Panels<T> panels = pack(first, length);
+        parallel_for(rows.count(), [&](std::int64_t panel) {
+            const std::int64_t row = rows.first(panel);
+            multiply_rows(rows.first(panel + 1) - row, n, length, a.from(row, first), panels, c.from(row, 0),
+                          adds || first > 0);
+        });
+    }
+}
+
+}  // namespace detail
+
 /// The same on all threads, for `batch` products at once.
 template <class T, class A = T, class B = T, class C = T>
 void gemm(Cpu<T>, std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, Matrix<const A> a,
@@ -176,22 +206,12 @@ void gemm(Cpu<T>, std::int64_t batch, std::int64_t m, std::int64_t n, std::int64
                            c.at(i).from(row, col), adds);
         });
     } else {
-        // Of a long k (a weight gradient sums over all tokens) only so much is packed at a time as fits the last cache.
-        const std::int64_t block = detail::block_words * Tile<T>::per_word;
-        const std::int64_t part =
-            std::max<std::int64_t>(1, (std::int64_t{16} << 20) / (block * n * static_cast<std::int64_t>(sizeof(T)))) *
-            block;
-        const RowPanels rows(m);
-        for (std::int64_t i = 0; i < batch; ++i)
-            for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += part) {
-                const std::int64_t length = std::min(part, k - first);
-                const Panels<T> panels(length, n, b.at(i).from(first, 0));
-                parallel_for(rows.count(), [&](std::int64_t panel) {
-                    const std::int64_t row = rows.first(panel);
-                    detail::multiply_rows<T>(rows.first(panel + 1) - row, n, length, a.at(i).from(row, first), panels,
-                                             c.at(i).from(row, 0), adds || first > 0);
-                });
-            }
+        for (std::int64_t i = 0; i < batch; ++i) {
+            const auto pack = [&](std::int64_t first, std::int64_t count) {
+                return Panels<T>(count, n, b.at(i).from(first, 0));
+            };
+            detail::gemm_by_parts<T>(m, n, k, a.at(i), pack, c.at(i), adds);
+        }
     }
 }
 

@@ -86,21 +86,31 @@ template <class T> struct Tile {
     static constexpr std::int64_t per_word = 4 / static_cast<std::int64_t>(sizeof(T));
 };
 
+/// Memory that is read after this tile, fetched into the second cache meanwhile: a line each word of the tile.
+struct Ahead {
+    const char* next;
+    std::int64_t stride;  // bytes from one word's line to the next one's
+};
+
 /// c [rows, Tile::cols] = or += a [rows, words] b [words, Tile::cols]. Strides count elements: of a from row to row and
 /// from word to word, of b from word to word. Not inlined: around it the compiler would spill the sums.
 template <class T, int rows>
 [[gnu::noinline]] void tile(std::int64_t words, const T* a, std::int64_t row_stride, std::int64_t word_stride,
                             const T* b, std::int64_t b_stride, typename Dot<T>::Sum* c, std::int64_t c_stride,
-                            bool adds) {
+                            bool adds, Ahead ahead) {
     using Sums = typename Dot<T>::Sums;
     constexpr int vectors = Tile<T>::vectors, width = Tile<T>::width;
     Sums sums[rows][vectors];
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) sums[r][v] = Sums{};
+        for (int v = 0; v < vectors; ++v) {
+            __builtin_prefetch(c + r * c_stride + v * width, 1, 3);
+            sums[r][v] = Sums{};
+        }
 #pragma GCC unroll 2
-    for (; words > 0; --words, a += word_stride, b += b_stride) {
+    for (; words > 0; --words, a += word_stride, b += b_stride, ahead.next += ahead.stride) {
+        __builtin_prefetch(ahead.next, 0, 2);
         typename Dot<T>::Lanes right[vectors];
         std::memcpy(right, b, sizeof right);
 #pragma GCC unroll 6
@@ -126,14 +136,14 @@ template <class T, int rows>
 template <class T>
 void tile(std::int64_t rows, std::int64_t cols, std::int64_t words, const T* a, std::int64_t row_stride,
           std::int64_t word_stride, const T* b, std::int64_t b_stride, typename Dot<T>::Sum* c, std::int64_t c_stride,
-          bool adds) {
+          bool adds, Ahead ahead) {
     using Sum = typename Dot<T>::Sum;
     Sum part[Tile<T>::rows * Tile<T>::cols];
     const bool whole = cols == Tile<T>::cols;
     Sum* to = whole ? c : part;
     const std::int64_t to_stride = whole ? c_stride : Tile<T>::cols;
     const auto run = [&]<int n>() {
-        tile<T, n>(words, a, row_stride, word_stride, b, b_stride, to, to_stride, adds && whole);
+        tile<T, n>(words, a, row_stride, word_stride, b, b_stride, to, to_stride, adds && whole, ahead);
     };
     switch (rows) {
         case 1: run.template operator()<1>(); break;
