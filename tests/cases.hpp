@@ -261,6 +261,9 @@ template <class Visit> void matmul_cases(const Visit& visit) {
         from.push_back(48), to.push_back(33);
         visit(Case{"x + s linear(gelu(z))", {draw(to), draw({33}), draw(from), draw({33, 48}), draw({33})}, residual});
     }
+    visit(Case{"linear of what repeats, over many panels",
+               {draw({600, 48}), draw({48}), draw({600, 1}), draw({9, 48})},
+               [](const auto& in) { return tanh(linear(in[0] * in[1] + in[2], in[3])) * in[2]; }});
     visit(Case{"linear of its own residual", {draw({5, 7}), draw({7, 7})}, [](const auto& in) {
                    return in[0] - linear(in[0] * 2, in[1]) * in[0];
                }});

@@ -79,6 +79,35 @@ BOOST_AUTO_TEST_CASE(bfloat16_taken_as_floats) {
     check_all_forms<float, float, bfloat16, bfloat16>(0.02);
 }
 
+// So wide that each block of k is packed and multiplied by itself; small integers, whose sums are exact.
+BOOST_AUTO_TEST_CASE(a_weight_gradient_sums_over_several_parts) {
+    const auto check_one = []<class T>(T) {
+        constexpr std::int64_t m = 1700, n = 2, k = 11000;
+        const auto value = [](std::int64_t i) { return static_cast<float>(i * 37 % 17 - 8); };
+        std::vector<T> dz(static_cast<std::size_t>(m * n)), x(static_cast<std::size_t>(m * k));
+        for (std::int64_t i = 0; i < m * n; ++i) dz[static_cast<std::size_t>(i)] = static_cast<T>(value(i * 5));
+        for (std::int64_t i = 0; i < m * k; ++i) x[static_cast<std::size_t>(i)] = static_cast<T>(value(i));
+        std::vector<double> exact(static_cast<std::size_t>(n * k), 1);
+        for (std::int64_t row = 0; row < m; ++row)
+            for (std::int64_t i = 0; i < n; ++i) {
+                const double factor = value((row * n + i) * 5);
+                for (std::int64_t j = 0; j < k; ++j)
+                    exact[static_cast<std::size_t>(i * k + j)] += factor * value(row * k + j);
+            }
+        std::vector<float> stored(exact.size(), 1), computed = stored;
+        backend::detail::weight_gradient(m, n, k, dz.data(), backend::StoredRows<T>{x.data()}, stored.data(), true);
+        kernel::TensorLeaf<T, float> leaf;
+        leaf.value = x.data();
+        leaf.strides = {k, 1};
+        const backend::ComputedRows<decltype(leaf)> rows{{.outer = 1, .sizes = {m}, .rows = m, .cols = k}, leaf};
+        backend::detail::weight_gradient(m, n, k, dz.data(), rows, computed.data(), true);
+        BOOST_TEST(std::equal(exact.begin(), exact.end(), stored.begin()));
+        BOOST_TEST((computed == stored));
+    };
+    check_one(0.0F);
+    check_one(bfloat16{});
+}
+
 BOOST_AUTO_TEST_CASE(codes_sum_exactly) {
     using backend::Code;
     for (const auto& [batch, m, n, k] : sizes) {

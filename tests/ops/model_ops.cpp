@@ -31,3 +31,25 @@ BOOST_AUTO_TEST_CASE(attention_over_several_stretches_is_the_composition) {
     z.backward(dy);
     BOOST_TEST(mismatch(fused.grad(), single.grad(), 1e-11) == "");
 }
+
+// Sums are cut by size: a task that added to another one's sums would add in the order in which threads come.
+BOOST_AUTO_TEST_CASE(gradients_of_a_product_are_the_same_on_any_number_of_threads) {
+    using namespace dinomaly;
+    using namespace dinomaly::test;
+    using D = Cpu<float>;
+    const int normally = backend::thread_pool().threads();
+    const auto gradients_with = [](int threads) {
+        backend::thread_pool().resize(threads);
+        Generator random(7);
+        const Var<D> x = parameter(draw({2000, 48}).tensor<D>(random)), s = parameter(draw({48}).tensor<D>(random)),
+                     w = parameter(draw({33, 48}).tensor<D>(random)), b = parameter(draw({33}).tensor<D>(random));
+        const Var<D> y = gelu(linear(x * s, w, b));
+        y.backward(draw(y.shape()).tensor<D>(random));
+        std::vector<std::vector<float>> gradients;
+        for (const auto& parameter : {x, s, w, b}) gradients.push_back(parameter.grad().to_vector());
+        return gradients;
+    };
+    const auto alone = gradients_with(1);
+    for (const int threads : {2, 3, 5}) BOOST_TEST((gradients_with(threads) == alone), threads << " threads");
+    backend::thread_pool().resize(normally);
+}

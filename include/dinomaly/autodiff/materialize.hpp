@@ -3,8 +3,8 @@
 //
 // Forward reads every leaf once and writes the result. Nothing else is stored, except a matrix product's value where a
 // slope needs it: gelu(linear) keeps it, x + linear does not. Backward recomputes the formula in registers, pushes the
-// gradient down, and writes the gradients of all leaves in one pass. Where the formula only adds a leaf, its gradient
-// is the arriving one, which is handed over without a copy.
+// gradient down, and writes the gradients of all leaves in one pass, that of a product included. Where the formula only
+// adds a leaf, its gradient is the arriving one, which is handed over without a copy.
 #pragma once
 
 #include <optional>
@@ -56,61 +56,70 @@ public:
             if (sites_[i].is_product) places_[i].value = value;
     }
 
-    /// Pushes dy to every leaf that wants a gradient. The gradient of the product's value goes to *dz when dz is given.
-    void push(const Tensor<Out>& dy, Tensor<D>* dz = nullptr) {
-        struct Sum {
-            const Site<D>* site;
-            Tensor<Full<D>> parts;  // one sum a task
-        };
-        std::vector<Sum> sums;
-        const std::int64_t parts = backend::gradient_parts(Out{}, grid_);
+    /// Gives each leaf that wants a gradient a place to write it to, with room for `parts` sums where it is repeated.
+    /// The gradient of the product's value goes to *dz when dz is given. Returns whether a pass over the formula is
+    /// needed. With hands_on a leaf that is only added gets the arriving tensor instead, from end_push.
+    bool begin_push(std::int64_t parts, bool hands_on = true, Tensor<D>* dz = nullptr) {
+        hands_on_ = hands_on && std::same_as<Out, D>;
         bool runs = false;
         for (std::size_t i = 0; i < sites_.size(); ++i) {
             const Site<D>& site = sites_[i];
             Place& place = places_[i];
             if (site.is_product ? dz == nullptr : !site.wants_grad()) continue;
-            const bool repeated = is_repeated(site);
-            if (hands_on(site)) continue;
+            if (takes_arriving(site)) continue;
             runs = true;
             if (site.is_product) {
                 *dz = Tensor<D>(site.shape);
                 place.grad = dz->data();
-            } else if (repeated) {
+            } else if (is_repeated(site)) {
                 Tensor<Full<D>> sum = zeros<Full<D>>({parts, site.shape.count()});
                 place.sums = sum.data();
                 place.arrival = kernel::Arrival::added;
                 place.task_stride = site.shape.count();
-                sums.push_back({&site, std::move(sum)});
+                sums_.push_back({&site, std::move(sum)});
             } else if (site.node != nullptr) {
                 aim(place, site.node->target(site.shape));
             } else {
                 aim(place, site.full_node->target(site.shape));
             }
         }
-        if (runs) backend::map_backward(Out{}, grid_, formula(), dy.data());
-        for (const Sum& sum : sums) {
+        return runs;
+    }
+
+    /// After the pass: adds up the sums and hands dy on. The pass may have assigned to the same gradients.
+    void end_push(const Tensor<Out>& dy) {
+        for (const Sum& sum : sums_) {
             Tensor<Full<D>> total(sum.site->shape);
-            backend::reduce(Full<D>{}, backend::Sum{}, 1, parts, total.count(), sum.parts.data(), total.data());
+            backend::reduce(Full<D>{}, backend::Sum{}, 1, sum.parts.size(0), total.count(), sum.parts.data(),
+                            total.data());
             if (sum.site->node != nullptr)
                 sum.site->node->accumulate(as_constant(in<D>(Var<Full<D>>(total))));
             else
                 sum.site->full_node->accumulate(std::move(total));
         }
-        if constexpr (std::same_as<Out, D>) {
-            for (const Site<D>& site : sites_) {  // after the pass, which may assign to the same gradient
-                if (!hands_on(site)) continue;
-                if (site.is_product && dz != nullptr) *dz = dy.reshape(site.shape);
-                if (site.node != nullptr) site.node->accumulate(dy.reshape(site.shape));
-            }
-        }
+        if constexpr (std::same_as<Out, D>)
+            for (const Site<D>& site : sites_)
+                if (site.node != nullptr && takes_arriving(site)) site.node->accumulate(dy.reshape(site.shape));
+    }
+
+    /// Pushes dy to every leaf that wants a gradient.
+    void push(const Tensor<Out>& dy) {
+        if (begin_push(backend::gradient_parts(Out{}, grid_)))
+            backend::map_backward(Out{}, grid_, formula(), dy.data());
+        end_push(dy);
     }
 
 private:
+    struct Sum {
+        const Site<D>* site;
+        Tensor<Full<D>> parts;  // one sum a task
+    };
+
     bool is_repeated(const Site<D>& site) const { return site.shape.count() != grid_.count(); }
 
     /// Whether the arriving gradient, as it is, is this leaf's.
-    bool hands_on(const Site<D>& site) const {
-        return std::same_as<Out, D> && site.unit && !is_repeated(site) && site.full_node == nullptr;
+    bool takes_arriving(const Site<D>& site) const {
+        return hands_on_ && site.unit && !is_repeated(site) && site.full_node == nullptr;
     }
 
     template <Device Stored> static void aim(Place& place, const GradTarget<Stored>& target) {
@@ -121,7 +130,9 @@ private:
     const E& expression_;
     Sites<D> sites_;
     std::vector<Place> places_;
+    std::vector<Sum> sums_;
     Grid grid_;
+    bool hands_on_ = false;
 };
 
 /// The value of a formula without a record.
@@ -145,32 +156,32 @@ template <Expression X> auto left_rows(const X& x) {
     return backend::ComputedRows<decltype(plan.formula())>{plan.grid(), plan.formula()};
 }
 
-/// Gradients of z = x w^T: dx = dz w, dw = dz^T x. Products are done in D's type, dw in full precision.
-template <Device D, class X> void push_product(const Product<D, X>& product, const Tensor<D>& dz) {
-    const std::int64_t n = product.w.size(0), k = product.w.size(1), m = dz.count() / std::max<std::int64_t>(n, 1);
-    using T = typename D::value_type;
-    using Whole = typename Full<D>::value_type;
-    const backend::Matrix<const T> gradient{dz.data(), n};
-    const auto multiply_by_w = [&](T* dx, bool adds) {
-        backend::gemm(D{}, 1, m, k, n, gradient, backend::Matrix<const Whole>{product.w.value().data(), k},
-                      backend::Matrix<T>{dx, k}, adds);
-    };
-    if (product.w.wants_grad()) {
-        const Tensor<D> x = as_constant(product.x);
-        const GradTarget<Full<D>> dw = product.w.node()->target(product.w.shape());
-        backend::gemm(D{}, 1, n, k, m, backend::Matrix<const T>{dz.data(), n, true},
-                      backend::Matrix<const T>{x.data(), k}, backend::Matrix<Whole>{dw.data, k}, dw.adds);
-    }
-    if constexpr (std::is_same_v<X, Leaf<D>>) {
-        if (!product.x.var.wants_grad()) return;
-        const GradTarget<D> dx = product.x.var.node()->target(product.x.shape());
-        multiply_by_w(dx.data, dx.adds);
-    } else {
-        if (!wants_grad(product.x)) return;
-        Tensor<D> dx(product.x.shape());
-        multiply_by_w(dx.data(), false);
-        Plan<D, X>(product.x, false).push(dx);
-    }
+/// Pushes dy through a formula with a product z = x w^T in one go: through what follows z, through the product
+/// (dx = dz w, dw = dz^T x, multiplied in D's type, dw in full precision) and through the formula that x is.
+template <Device D, Expression E> void push_product(const E& expression, const Tensor<D>& z, const Tensor<D>& dy) {
+    const auto& product = expression.product();
+    using X = std::remove_cvref_t<decltype(product.x)>;
+    const std::int64_t n = product.w.size(0), k = product.w.size(1), m = dy.count() / std::max<std::int64_t>(n, 1);
+    const std::int64_t parts = backend::product_parts(D{}, m);
+    const bool wants_dx = wants_grad(product.x), wants_dw = product.w.wants_grad();
+
+    Plan<D, E> after(expression, true);
+    after.set_product_value(z.defined() ? z.data() : dy.data());  // without z it is not read
+    Tensor<D> dz;
+    const bool runs_after = after.begin_push(parts, true, wants_dx || wants_dw ? &dz : nullptr);
+    Plan<D, X> before(product.x, true);
+    const bool runs_before = wants_dx && before.begin_push(parts, false);
+    GradTarget<Full<D>> dw{};
+    if (wants_dw) dw = product.w.node()->target(product.w.shape());
+
+    using S = typename D::value_type;
+    const backend::PushAfter<S, decltype(after.formula())> push_after{after.grid(), after.formula(), runs_after,
+                                                                      dy.data(), dz.defined() ? dz.data() : dy.data()};
+    const backend::PushBefore<decltype(before.formula())> push_before{before.grid(), before.formula(), runs_before};
+    backend::product_backward(D{}, m, n, k, push_after, product.w.value().data(), push_before, left_rows(product.x),
+                              dw.data, dw.adds);
+    after.end_push(dy);
+    before.end_push({});
 }
 
 /// A formula in the graph.
@@ -192,18 +203,10 @@ public:
         const Edges edges = std::exchange(this->inputs, {});  // kept alive while the gradients are written
         Tensor<Out> dy = std::exchange(this->grad, {});
         if (!dy.defined()) return;
-        Plan<D, E, Out> plan(*expression, E::products == 1);
-        if constexpr (E::products == 1) {
-            const auto& product = expression->product();
-            const bool wanted = product.w.wants_grad() || wants_grad(product.x);
-            Tensor<D> dz;
-            plan.set_product_value(z.defined() ? static_cast<const void*>(z.data()) : dy.data());  // else unread
-            plan.push(dy, wanted ? &dz : nullptr);
-            dy = {};
-            if (wanted) push_product(product, dz);
-        } else {
-            plan.push(dy);
-        }
+        if constexpr (E::products == 1)
+            push_product(*expression, z, dy);
+        else
+            Plan<D, E, Out>(*expression, false).push(dy);
     }
 
 private:

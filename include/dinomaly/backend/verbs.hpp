@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract between ops and devices: what a backend must be able to do. Ops are written over these verbs alone.
 //
-//   map            y = formula, one pass over a grid (core/expr.hpp)
-//   map_backward   the gradients of all leaves of a formula, one pass
-//   product        z = x w^T row panel by row panel, with a formula before and one after it
-//   gemm           batched matrix products with transposes
-//   reduce         sum, max or min over the middle of [outer, n, inner]
-//   rows           a kernel once a row, with sums and maxima over the row
-//   move           copy between strided layouts (permute, slice, concat)
-//   select         the k-th largest value, the mean of the k largest
-//   add            y = a + b
-//   frozen_blocks  transformer blocks whose weights never change, and their patches and MLP beside (nn/frozen.hpp)
+//   map               y = formula, one pass over a grid (core/expr.hpp)
+//   map_backward      the gradients of all leaves of a formula, one pass
+//   product           z = x w^T row panel by row panel, with a formula before and one after it
+//   product_backward  the gradients of all leaves of both formulas and of w, row panel by row panel
+//   gemm              batched matrix products with transposes
+//   reduce            sum, max or min over the middle of [outer, n, inner]
+//   rows              a kernel once a row, with sums and maxima over the row
+//   move              copy between strided layouts (permute, slice, concat)
+//   select            the k-th largest value, the mean of the k largest
+//   add               y = a + b
+//   frozen_blocks     transformer blocks whose weights never change, and their patches and MLP beside (nn/frozen.hpp)
 //
 // A device also has whole ops for speed (attention, linear attention, frozen blocks); the composition in ops/ or nn/
 // stays the reference. Each verb takes the device as its first argument, and the files are named alike in every

@@ -98,34 +98,40 @@ template <class S, class Formula> void map(Cpu<S>, const Grid& grid, const Formu
     });
 }
 
+/// Pushes dy back through the formula over the given rows and columns; dy points at the first of these rows.
+template <class T, class S, class Formula>
+void push_block(const Grid& grid, Formula& formula, const S* dy, std::int64_t row, std::int64_t last_row,
+                std::int64_t first_col, std::int64_t last_col) {
+    constexpr int width = Packet<T>::width;
+    for (; row < last_row; ++row, dy += grid.cols) {
+        formula.begin_row(Row::of(grid, row), grid.cols);
+        std::int64_t col = first_col;
+        for (; col + width <= last_col; col += width) {
+            typename Formula::Tape tape;
+            const kernel::Whole<T> at{col};
+            formula.forward(tape, at);
+            formula.backward(at.load(dy), tape, at);
+        }
+        if (col < last_col) {
+            typename Formula::Tape tape;
+            const kernel::Part<T> at{col, static_cast<int>(last_col - col)};
+            formula.forward(tape, at);
+            formula.backward(at.load(dy), tape, at);
+        }
+        formula.end_row();
+    }
+}
+
 /// Pushes dy [rows, cols] back through the formula; its leaves say where their gradients go. The number of tasks, for
 /// which leaves that sum must have room, is gradient_parts(grid).
 template <class S, class Formula> void map_backward(Cpu<S>, const Grid& grid, const Formula& formula, const S* dy) {
-    using T = typename Cpu<S>::compute_type;
     if (grid.count() == 0) return;
-    constexpr int width = Packet<T>::width;
     Partition::of(grid, gradient_tasks)
         .each(grid, [&](auto task, auto row, auto last_row, auto first_col, auto last_col) {
             Formula mine = formula;
             mine.begin_task(task);
-            for (; row < last_row; ++row) {
-                mine.begin_row(Row::of(grid, row), grid.cols);
-                const S* g = dy + row * grid.cols;
-                std::int64_t col = first_col;
-                for (; col + width <= last_col; col += width) {
-                    typename Formula::Tape tape;
-                    const kernel::Whole<T> at{col};
-                    mine.forward(tape, at);
-                    mine.backward(at.load(g), tape, at);
-                }
-                if (col < last_col) {
-                    typename Formula::Tape tape;
-                    const kernel::Part<T> at{col, static_cast<int>(last_col - col)};
-                    mine.forward(tape, at);
-                    mine.backward(at.load(g), tape, at);
-                }
-                mine.end_row();
-            }
+            push_block<typename Cpu<S>::compute_type>(grid, mine, dy + row * grid.cols, row, last_row, first_col,
+                                                      last_col);
         });
 }
 

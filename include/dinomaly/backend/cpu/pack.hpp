@@ -107,6 +107,23 @@ public:
         });
     }
 
+    /// Packs rows that fill(first, count, to) writes to [count, n], a few at a time while they are near, on all
+    /// threads.
+    template <class Fill>
+    Panels(std::int64_t k, std::int64_t n, const Fill& fill)
+        : stride_(words_of<T>(k) * cols * per_word), memory_(scratch<T>((n + cols - 1) / cols * stride_)) {
+        constexpr std::int64_t rows = 32;  // whole words
+        data_ = memory_.get();
+        parallel_for((k + rows - 1) / rows, [&](std::int64_t i) {
+            const std::int64_t first = i * rows, count = std::min(rows, k - first);
+            const std::shared_ptr<T> part = scratch<T>(count * n);
+            fill(first, count, part.get());
+            for (std::int64_t col = 0; col < n; col += cols)
+                detail::pack_rows(part.get() + col, n, count, std::min(cols, n - col), cols,
+                                  memory_.get() + col / cols * stride_ + first * cols);
+        });
+    }
+
     /// The part that begins at this row and column, which begin a word and a panel.
     Panels from(std::int64_t row, std::int64_t col) const {
         Panels part = *this;

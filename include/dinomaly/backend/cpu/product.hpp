@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The product verb on the CPU: z [m, n] = x [m, k] w^T [k, n] with a formula before and one after it.
+// The product verb on the CPU: z [m, n] = x [m, k] w^T [k, n] with a formula before and one after it, and its
+// gradients.
 //
 // Rows are done in panels. A panel of x is read in place or computed by its formula into scratch memory; when the
-// panel's sums stand, the formula that follows runs over them while they are near. Neither the formula before nor the
-// one after makes a pass of its own over memory.
+// panel's sums stand, the formula that follows runs over them while they are near. Backward a panel of dy goes through
+// the formula after, the weights and the formula before in one go, and x is computed anew as it is packed for dw.
+// Neither formula makes a pass of its own over memory, forward or backward.
 #pragma once
 
 #include <algorithm>
@@ -31,6 +33,22 @@ template <class S, class Formula> struct MapAfter {
     Grid grid;
     Formula formula;
     S* y;
+};
+
+/// The formula after the product, backward: dy goes through it where `runs`, which leaves the product's share in dz;
+/// otherwise dz is dy.
+template <class S, class Formula> struct PushAfter {
+    Grid grid;
+    Formula formula;
+    bool runs;
+    const S *dy, *dz;
+};
+
+/// The formula before the product, backward: where `runs`, dx goes through it.
+template <class Formula> struct PushBefore {
+    Grid grid;
+    Formula formula;
+    bool runs;
 };
 
 namespace detail {
@@ -81,6 +99,31 @@ void finish(const MapAfter<S, Formula>& after, const T* sums, std::int64_t first
                  after.grid.cols);
 }
 
+/// Rows first .. first+count-1 of x [.., k] in panels, as the right operand of a sum over rows.
+template <class T, class S>
+Panels<T> pack_right(const StoredRows<S>& x, std::int64_t first, std::int64_t count, std::int64_t k) {
+    return Panels<T>(count, k, Matrix<const S>{x.data + first * k, k});
+}
+template <class T, class Formula>
+Panels<T> pack_right(const ComputedRows<Formula>& x, std::int64_t first, std::int64_t count, std::int64_t k) {
+    return Panels<T>(count, k, [&](std::int64_t row, std::int64_t rows, T* to) {
+        map_block<typename Cpu<T>::compute_type>(x.grid, x.formula, to, k, first + row, first + row + rows, 0, k);
+    });
+}
+
+/// dw [n, k] = or += dz^T x for dz [m, n] and x [m, k].
+template <class T, class Rows, class W>
+void weight_gradient(std::int64_t m, std::int64_t n, std::int64_t k, const T* dz, const Rows& x, W* dw, bool adds) {
+    const Matrix<const T> left{dz, n, true};
+    if constexpr (std::is_same_v<T, double>) {
+        const PanelOfRows<T> right(x, 0, m, k);
+        gemm(Cpu<T>{}, 1, n, k, m, left, Matrix<const T>{right.data(), k}, Matrix<W>{dw, k}, adds);
+    } else {
+        const auto pack = [&](std::int64_t first, std::int64_t count) { return pack_right<T>(x, first, count, k); };
+        gemm_by_parts<T>(n, k, m, left, pack, Matrix<W>{dw, k}, adds);
+    }
+}
+
 }  // namespace detail
 
 /// z [m, n] = x w^T for w [n, k], then what follows. z, where its value is to be kept, may be null.
@@ -110,6 +153,43 @@ void product(Cpu<T>, std::int64_t m, std::int64_t n, std::int64_t k, const Rows&
         for (std::int64_t i = 0; i < panels.count(); ++i) body(i);
     else
         parallel_for(panels.count(), body);
+}
+
+/// Tasks that product_backward cuts m rows into: leaves that sum must have room for so many sums.
+template <class T> std::int64_t product_parts(Cpu<T>, std::int64_t m) {
+    return std::clamp<std::int64_t>(m / RowPanels::most, 1, 32);
+}
+
+/// Pushes dy [m, n] through what followed z = x w^T, dz [m, n] through the product and dx [m, k] through what came
+/// before it; the leaves of both formulas say where their gradients go. dw [n, k] = or += dz^T x; it may be null.
+template <class T, class Rows, class After, class Before>
+void product_backward(Cpu<T> device, std::int64_t m, std::int64_t n, std::int64_t k, const After& after,
+                      const typename Cpu<T>::compute_type* w, const Before& before, const Rows& x,
+                      typename Cpu<T>::compute_type* dw, bool dw_adds) {
+    using Sum = typename Cpu<T>::compute_type;
+    constexpr std::int64_t tile = RowPanels::tile_rows;
+    Panels<T> weights;
+    if (before.runs) weights = Panels<T>(n, k, Matrix<const Sum>{w, k});
+    const std::int64_t tasks = product_parts(device, m), tiles = (m + tile - 1) / tile;
+    const auto cut = [&](std::int64_t i, std::int64_t count) { return std::min(m, tiles * i / count * tile); };
+    const auto body = [&](std::int64_t task) {
+        auto push_after = after.formula;
+        auto push_before = before.formula;
+        push_after.begin_task(task);
+        push_before.begin_task(task);
+        const std::int64_t panels = std::max<std::int64_t>(1, (tiles / tasks * tile) / RowPanels::most);
+        for (std::int64_t panel = task * panels; panel < (task + 1) * panels; ++panel) {
+            const std::int64_t first = cut(panel, tasks * panels), last = cut(panel + 1, tasks * panels);
+            if (after.runs) push_block<Sum>(after.grid, push_after, after.dy + first * n, first, last, 0, n);
+            if (!before.runs) continue;
+            const std::shared_ptr<Sum> dx = scratch<Sum>((last - first) * k);
+            detail::multiply_rows(last - first, k, n, Matrix<const T>{after.dz + first * n, n}, weights,
+                                  Matrix<Sum>{dx.get(), k}, false);
+            push_block<Sum>(before.grid, push_before, dx.get(), first, last, 0, k);
+        }
+    };
+    if (after.runs || before.runs) parallel_for(tasks, body);
+    if (dw != nullptr) detail::weight_gradient(m, n, k, after.dz, x, dw, dw_adds);
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI::backend
