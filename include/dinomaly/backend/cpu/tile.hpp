@@ -32,6 +32,13 @@ inline native::Words spread_word(const void* from) {
     return native::Words{} + word;
 }
 
+/// A vector of words from memory.
+template <class Lanes> Lanes load_words(const void* from) {
+    Lanes lanes;
+    std::memcpy(&lanes, from, sizeof lanes);
+    return lanes;
+}
+
 /// sum + a b for every lane, where a and b are words of T. Sum is the type of the sums.
 template <class T> struct Dot;
 
@@ -112,7 +119,9 @@ template <class T, int rows>
     for (; words > 0; --words, a += word_stride, b += b_stride, ahead.next += ahead.stride) {
         __builtin_prefetch(ahead.next, 0, 2);
         typename Dot<T>::Lanes right[vectors];
-        std::memcpy(right, b, sizeof right);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v)
+            right[v] = load_words<typename Dot<T>::Lanes>(b + v * width * Tile<T>::per_word);
 #pragma GCC unroll 6
         for (int r = 0; r < rows; ++r) {
             const auto left = Dot<T>::spread(a + r * row_stride);
