@@ -29,7 +29,8 @@ class Bench(Scene):
         self.assertLessEqual(least, median)
         self.assertAlmostEqual(found["gflops"] * 1e9 * median / (2 * multiply_adds), 1, delta=1e-6)
         self.assertAlmostEqual(found["peak_share"] * found["peak_gflops"], found["gflops"], delta=1e-6 * found["gflops"])
-        self.assertTrue(0.01 < found["peak_share"] < 1, found)
+        # The peak is measured before the network; what else the machine does may halve it meanwhile.
+        self.assertTrue(0.01 < found["peak_share"] < 2, found)
         self.assertTrue(5 < found["peak_mb"] < 4000, found)
         self.assertTrue(found["machine"])
         self.assertRegex(found["version"], r"^\d+\.\d+\.\d+$")

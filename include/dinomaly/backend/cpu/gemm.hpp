@@ -90,6 +90,7 @@ template <class T, class S, class Right>
 void multiply_rows(std::int64_t rows, std::int64_t n, std::int64_t k, Matrix<const S> a, const Right& right,
                    std::int64_t right_stride, typename Dot<T>::Sum* sums, std::int64_t stride, bool adds) {
     constexpr std::int64_t block = block_words * Tile<T>::per_word, cols = Tile<T>::cols;
+    if (rows == 0) return;
     for (std::int64_t first = 0; first < k; first += block) {
         const std::int64_t part = std::min(block, k - first), words = words_of<T>(part);
         const LeftRows<T> left(a.from(0, first), rows, part);
