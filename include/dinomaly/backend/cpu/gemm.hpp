@@ -16,7 +16,7 @@
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
-/// How the rows of a product are spread over threads: in panels of at most 48 rows or so, cut between tiles.
+/// How the rows of a product are spread over threads: in panels, 48 rows or so unless said, cut between tiles.
 class RowPanels {
 public:
     static constexpr std::int64_t most = 48, tile_rows = 6;

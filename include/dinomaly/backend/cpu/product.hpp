@@ -99,7 +99,7 @@ void finish(const MapAfter<S, Formula>& after, const T* sums, std::int64_t first
                  after.grid.cols);
 }
 
-/// Rows first .. first+count-1 of x [.., k] in panels, as the right operand of a sum over rows.
+/// Rows first .. first+count-1 of x [m, k] in panels, as the right operand of a sum over rows.
 template <class T, class S>
 Panels<T> pack_right(const StoredRows<S>& x, std::int64_t first, std::int64_t count, std::int64_t k) {
     return Panels<T>(count, k, Matrix<const S>{x.data + first * k, k});
@@ -157,7 +157,8 @@ void product(Cpu<T>, std::int64_t m, std::int64_t n, std::int64_t k, const Rows&
 
 /// Tasks that product_backward cuts m rows into: leaves that sum must have room for so many sums.
 template <class T> std::int64_t product_parts(Cpu<T>, std::int64_t m) {
-    return std::clamp<std::int64_t>(m / RowPanels::most, 1, 32);
+    constexpr std::int64_t most = 32;  // enough to balance, few enough for the sums of a wide bias
+    return std::clamp<std::int64_t>(m / RowPanels::most, 1, most);
 }
 
 /// Pushes dy [m, n] through what followed z = x w^T, dz [m, n] through the product and dx [m, k] through what came
