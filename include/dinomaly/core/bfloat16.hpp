@@ -10,7 +10,7 @@
 #include "dinomaly/core/macros.hpp"
 #include "dinomaly/core/native.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI {
+namespace dinomaly {
 
 /// 1 sign, 8 exponent and 7 mantissa bits; converts from and to float.
 struct bfloat16 {
@@ -26,30 +26,39 @@ struct bfloat16 {
     DINOMALY_HD operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };
 
-namespace native {
+}  // namespace dinomaly
 
-#ifdef __CUDACC__
+namespace dinomaly::inline DINOMALY_ABI::native {
 
-DINOMALY_HD inline float load(const bfloat16* from) {
-    return *from;
+#ifdef DINOMALY_CUDA
+
+inline constexpr int float_lanes = Lanes<float>::width;
+using Halves = Group<bfloat16, float_lanes>;
+
+DINOMALY_HD inline Lanes<float>::Vector load(const bfloat16* from) {
+    const Halves x = load_group<Halves>(from);
+    return generate<float, float_lanes>([&](int i) { return static_cast<float>(x.values[i]); });
 }
-DINOMALY_HD inline void store(bfloat16* to, float x) {
-    *to = bfloat16(x);
+DINOMALY_HD inline void store(bfloat16* to, const Lanes<float>::Vector& x) {
+    store_group(to, generate<bfloat16, float_lanes>([&](int i) { return bfloat16(x.values[i]); }));
 }
-DINOMALY_HD inline float load_first(const bfloat16* from, int n) {
-    return n > 0 ? static_cast<float>(*from) : 0.0F;
+DINOMALY_HD inline Lanes<float>::Vector load_first(const bfloat16* from, int n) {
+    if (n == float_lanes) return load(from);
+    return generate<float, float_lanes>([&](int i) { return i < n ? static_cast<float>(from[i]) : 0.0F; });
 }
-DINOMALY_HD inline void store_first(bfloat16* to, float x, int n) {
-    if (n > 0) *to = bfloat16(x);
+DINOMALY_HD inline void store_first(bfloat16* to, const Lanes<float>::Vector& x, int n) {
+    if (n == float_lanes) return store(to, x);
+    for (int i = 0; i < float_lanes; ++i)
+        if (i < n) to[i] = bfloat16(x.values[i]);
 }
-inline bfloat16 halves(const bfloat16* from) {
-    return *from;
+inline Halves halves(const bfloat16* from) {
+    return load_group<Halves>(from);
 }
-inline bfloat16 halves(const float* from) {
-    return bfloat16(*from);
+inline Halves halves(const float* from) {
+    return generate<bfloat16, float_lanes>([&](int i) { return bfloat16(from[i]); });
 }
-inline void store_pairs(bfloat16* to, bfloat16 even, bfloat16 odd) {
-    to[0] = even, to[1] = odd;
+inline void store_pairs(bfloat16* to, const Halves& even, const Halves& odd) {
+    for (int i = 0; i < float_lanes; ++i) to[2 * i] = even.values[i], to[2 * i + 1] = odd.values[i];
 }
 
 #else
@@ -110,6 +119,4 @@ inline void store_pairs(bfloat16* to, Halves even, Halves odd) {
 
 #endif
 
-}  // namespace native
-
-}  // namespace dinomaly::inline DINOMALY_ABI
+}  // namespace dinomaly::inline DINOMALY_ABI::native

@@ -46,7 +46,7 @@ template <Operand T, class V> DINOMALY_HD T wrap(V x) {
 
 /// a where the mask holds, else b. Both are evaluated.
 template <class T> DINOMALY_HD Packet<T> select(typename Packet<T>::Mask mask, Packet<T> a, Packet<T> b) {
-    return Packet<T>::from_lanes(mask.lanes ? a.lanes : b.lanes);
+    return Packet<T>::from_lanes(native::choose(mask.lanes, a.lanes, b.lanes));
 }
 template <std::floating_point T> DINOMALY_HD T select(bool mask, T a, T b) {
     return mask ? a : b;

@@ -22,7 +22,7 @@
 #include "dinomaly/core/math_standard.hpp"
 #include "dinomaly/core/native.hpp"
 
-#ifndef __CUDACC__  // the device has its own
+#ifndef DINOMALY_CUDA  // the device has its own
 
 namespace dinomaly::inline DINOMALY_ABI::math {
 

@@ -46,11 +46,16 @@ template <class V> DINOMALY_HD V pow(V x, V y) {
         return x;
     }
 }
-/// By erfc, which keeps the relative accuracy of the lower tail.
+/// By erfc, which keeps the relative accuracy of the lower tail; for float, on the device, by erf, which takes half of
+/// the time and leaves an absolute error of a few 1e-8.
 template <class V> DINOMALY_HD V normal_cdf(V x) {
     return each(x, [](auto e) {
         using T = decltype(e);
-        return T(0.5) * std::erfc(e * T(-0.70710678118654752440));
+        constexpr T root = T(0.70710678118654752440);
+        if constexpr (std::is_same_v<T, float>)
+            return T(0.5) + T(0.5) * std::erf(e * root);
+        else
+            return T(0.5) * std::erfc(-e * root);
     });
 }
 

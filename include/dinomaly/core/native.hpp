@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine below Packet: vectors of the native width, and the few instructions that vector operators cannot express.
 //
-// Lanes<T> is 64 bytes with AVX-512, 32 with AVX, else 16; under nvcc, which rejects such vectors, it is one scalar.
+// Lanes<T> is 64 bytes with AVX-512, 32 with AVX, else 16; code that runs on GPUs too has native_cuda.hpp in its place.
 // Functions named *_first touch the first n elements of memory only, 0 <= n <= width.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 #include "dinomaly/core/macros.hpp"
 
-#if defined(__SSE2__) && !defined(__CUDACC__)
+#if defined(__SSE2__) && !defined(DINOMALY_CUDA)
 #pragma GCC diagnostic push
 #ifndef __clang__  // g++ 12 trips over its own 512-bit intrinsics
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -28,7 +28,7 @@ namespace dinomaly::inline DINOMALY_ABI::native {
 
 /// Tells the processor that this thread only waits.
 inline void pause() {
-#if defined(__SSE2__) && !defined(__CUDACC__)
+#if defined(__SSE2__) && !defined(DINOMALY_CUDA)
     _mm_pause();
 #endif
 }
@@ -36,61 +36,10 @@ inline void pause() {
 /// The signed integer as wide as T.
 template <class T> using IntegerLike = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
-#ifdef __CUDACC__
+#ifndef DINOMALY_CUDA
 
-template <class T> struct Lanes {
-    using Vector = T;
-    using Mask = bool;
-    static constexpr int width = 1;
-};
-
-using Floats = float;
-using Words = std::int32_t;
-
-template <class T> DINOMALY_HD T broadcast(T scalar) {
-    return scalar;
-}
-template <class T> DINOMALY_HD T load(const T* from) {
-    return *from;
-}
-template <class T> DINOMALY_HD T load_first(const T* from, int n) {
-    return n > 0 ? *from : T(0);
-}
-template <class T> DINOMALY_HD void store(T* to, T x) {
-    *to = x;
-}
-template <class T> DINOMALY_HD void store_first(T* to, T x, int n) {
-    if (n > 0) *to = x;
-}
-template <class T> DINOMALY_HD void stream(T* to, T x) {
-    *to = x;
-}
-template <class T> DINOMALY_HD bool first_mask(int n) {
-    return n > 0;
-}
-template <class T> DINOMALY_HD T min(T a, T b) {
-    return a < b ? a : b;
-}
-template <class T> DINOMALY_HD T max(T a, T b) {
-    return a > b ? a : b;
-}
-template <class T> DINOMALY_HD T sqrt(T x) {
-    return std::sqrt(x);
-}
-template <class T> DINOMALY_HD T abs(T x) {
-    return std::abs(x);
-}
-template <class T> DINOMALY_HD T fma(T a, T b, T c) {
-    return a * b + c;
-}
-template <class T, class Combine> DINOMALY_HD T fold(T x, Combine) {
-    return x;
-}
-DINOMALY_HD inline void store_bytes(std::uint8_t* to, float x) {
-    *to = static_cast<std::uint8_t>(x);
-}
-
-#else
+/// Whether long functions are computed strip by strip (core/expr.hpp).
+inline constexpr bool has_strips = true;
 
 #if defined(__AVX512F__)
 inline constexpr int bytes = 64;
@@ -113,6 +62,11 @@ using Words = Lanes<float>::Mask;  // as many 32-bit integers as Floats has floa
 /// All lanes the same; `scalar - 0` keeps every value, the sign of zero too, and compiles to a broadcast.
 template <class T> typename Lanes<T>::Vector broadcast(T scalar) {
     return scalar - typename Lanes<T>::Vector{};
+}
+
+/// a where the mask holds, else b.
+template <class Mask, class V> V choose(Mask mask, V a, V b) {
+    return mask ? a : b;
 }
 
 template <std::floating_point T> auto load(const T* from) {
@@ -389,3 +343,7 @@ inline Doubles abs(Doubles x) {
 #endif
 
 }  // namespace dinomaly::inline DINOMALY_ABI::native
+
+#ifdef DINOMALY_CUDA
+#include "dinomaly/core/native_cuda.hpp"
+#endif

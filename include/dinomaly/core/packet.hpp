@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packet<T>: as many elements of T (float, double) as one instruction handles, used like one T.
 //
-// A formula written as a template over T runs on a packet, on a scalar, and on a CUDA thread, where a packet is one
-// scalar. Comparisons give a Mask for math::select. Functions of packets are in core/math.hpp. A Packet<float> also
-// loads from and stores to bfloat16.
+// A formula written as a template over T runs on a packet, on a scalar, and on a CUDA thread, whose packet is the 16
+// bytes that it loads at once. Comparisons give a Mask for math::select. Functions of packets are in core/math.hpp. A
+// Packet<float> also loads from and stores to bfloat16.
 #pragma once
 
 #include <concepts>
@@ -27,7 +27,7 @@ template <std::floating_point T> struct Packet {
 
         DINOMALY_HD friend Mask operator&&(Mask a, Mask b) { return {static_cast<Lanes>(a.lanes & b.lanes)}; }
         DINOMALY_HD friend Mask operator||(Mask a, Mask b) { return {static_cast<Lanes>(a.lanes | b.lanes)}; }
-        DINOMALY_HD friend Mask operator!(Mask a) { return {a.lanes == 0}; }
+        DINOMALY_HD friend Mask operator!(Mask a) { return {!a.lanes}; }
     };
 
     Vector lanes;
@@ -96,7 +96,7 @@ template <std::floating_point T> struct Packet {
 
 /// x in the first n (0 to width) lanes and `fill` in the others: the tail of a row before it joins a reduction.
 template <class T> DINOMALY_HD Packet<T> keep_first(Packet<T> x, int n, T fill) {
-    return Packet<T>::from_lanes(native::first_mask<T>(n) ? x.lanes : native::broadcast(fill));
+    return Packet<T>::from_lanes(native::choose(native::first_mask<T>(n), x.lanes, native::broadcast(fill)));
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

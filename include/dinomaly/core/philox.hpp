@@ -26,7 +26,7 @@ inline constexpr std::uint32_t first_key_step = 0x9E3779B9;
 inline constexpr std::uint32_t second_key_step = 0xBB67AE85;
 inline constexpr int rounds = 10;
 
-#ifndef __CUDACC__
+#ifndef DINOMALY_CUDA
 
 // Several blocks at once: four lanes of 32 bits are one block. A product of two words needs two lanes, so words 0 and 2
 // are kept apart from words 1 and 3, each of them in two lanes.
@@ -118,8 +118,15 @@ struct Philox {
     /// uniform(index), uniform(index + 1), ... of a packet's width, the same numbers in every T; fastest where index is
     /// a multiple of 4.
     template <class T> DINOMALY_HD Packet<T> uniform_packet(std::uint64_t index) const {
-#ifdef __CUDACC__
-        return Packet<T>(static_cast<T>(uniform(index)));
+#ifdef DINOMALY_CUDA
+        Block drawn = block(index / 4);
+        Packet<T> x;
+        for (unsigned i = 0; i < static_cast<unsigned>(Packet<T>::width); ++i) {
+            const unsigned word = static_cast<unsigned>(index % 4) + i;
+            if (word == 4) drawn = block(index / 4 + 1);
+            x.lanes[i] = static_cast<T>(static_cast<float>(drawn.word[word % 4] >> 8) * 0x1p-24F);
+        }
+        return x;
 #else
         constexpr std::uint64_t width = Packet<float>::width;
         if constexpr (std::is_same_v<T, float>)

@@ -26,7 +26,8 @@ struct Grid {
     std::int64_t count() const { return rows * cols; }
 };
 
-/// A row of a grid: its number and its coordinates over the outer axes.
+/// A row of a grid: its number and its coordinates over the outer axes. Loops run to a constant, so that a GPU's
+/// compiler unrolls them and keeps the arrays in registers.
 struct Row {
     std::int64_t index = 0;
     int outer = 0;
@@ -36,17 +37,20 @@ struct Row {
         Row row;
         row.index = index;
         row.outer = grid.outer;
-        for (int i = grid.outer - 1; i >= 0; --i) {
+        for (int i = max_rank - 1; i > 0; --i) {
+            if (i >= grid.outer) continue;
             const auto axis = static_cast<std::size_t>(i);
             row.at[axis] = index % grid.sizes[axis];
             index /= grid.sizes[axis];
         }
+        row.at[0] = index;
         return row;
     }
 
     DINOMALY_HD std::int64_t offset(const Strides& strides) const {
         std::int64_t sum = 0;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(outer); ++i) sum += at[i] * strides[i];
+        for (std::size_t i = 0; i < max_rank; ++i)
+            if (i < static_cast<std::size_t>(outer)) sum += at[i] * strides[i];
         return sum;
     }
 };

@@ -21,7 +21,7 @@
 #include "dinomaly/core/native.hpp"
 #include "dinomaly/vision/image.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// A rectangle of a picture, in pixels.
 struct Window {
@@ -36,8 +36,8 @@ namespace detail {
 static_assert(std::endian::native == std::endian::little, "a lane's first byte is its lowest");
 
 /// Four bytes of a picture a lane.
-using Words = native::Lanes<std::int32_t>::Vector;
-inline constexpr std::size_t word_lanes = native::Lanes<std::int32_t>::width;
+using Words = native::Words;
+inline constexpr std::size_t word_lanes = sizeof(Words) / sizeof(std::int32_t);
 
 inline constexpr int weight_bits = 22;
 
@@ -49,10 +49,10 @@ inline Words byte_of(Words words, int k) {
 /// Fixed-point sums, begun at a half, as pixels; the rounded weights of a wide filter may add up to a little more than
 /// one.
 inline Words sums_of_half() {
-    return native::broadcast(std::int32_t{1} << (weight_bits - 1));
+    return Words{} + (std::int32_t{1} << (weight_bits - 1));
 }
 inline Words to_pixels(Words sums) {
-    const Words pixels = sums >> weight_bits, white = native::broadcast(std::int32_t{255});
+    const Words pixels = sums >> weight_bits, white = Words{} + 255;
     return pixels > white ? white : pixels;
 }
 
@@ -252,4 +252,4 @@ inline Image resize(const Image& image, int width, int height) {
     return resize(image, width, height, {0, 0, width, height});
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -47,7 +47,7 @@ template <> struct Dot<float> {
     using Sums = native::Floats;
     using Lanes = native::Floats;
 
-    static Lanes spread(const float* a) { return native::broadcast(*a); }
+    static Lanes spread(const float* a) { return *a - native::Floats{}; }
     static Sums add(Sums sums, Lanes a, Lanes b) { return native::fma(a, b, sums); }
 };
 
@@ -87,7 +87,7 @@ template <> struct Dot<Code> {
 
 /// The shape of a tile, and elements of T in a word.
 template <class T> struct Tile {
-    static constexpr int width = native::Lanes<float>::width;
+    static constexpr int width = sizeof(native::Floats) / sizeof(float);
     static constexpr int vectors = width == 16 ? 4 : 2;
     static constexpr std::int64_t rows = 6, cols = vectors * width;
     static constexpr std::int64_t per_word = 4 / static_cast<std::int64_t>(sizeof(T));
