@@ -124,7 +124,7 @@ public:
 private:
     using Exact = Cpu<double>;
     using Value = typename D::value_type;
-    static constexpr double tolerance = std::is_same_v<W, backend::Code> ? 2e-2 : Runner<D>::tolerance;
+    static constexpr double tolerance = std::is_same_v<W, backend::Code> ? 2e-2 : benchmark::tolerance<D>;
 
     /// A layer packed, and its values in double.
     struct Drawn {
@@ -183,7 +183,7 @@ private:
         const std::string name = sizes_.name + "packed mlp";
         if (!run_.is_wanted(name)) return;
         Drawn first(l1, 1), second(l2, 3);
-        const backend::FrozenMlp<W, float> both{std::move(first.packed), std::move(second.packed)};
+        const backend::FrozenMlp<backend::FrozenLinear<W>> both{std::move(first.packed), std::move(second.packed)};
         const Tensor<Cpu<float>> x = draw<Cpu<float>>(l1.x(), 0);
         Tensor<Cpu<float>> y(x.shape());
         const auto body = [&] { backend::frozen_mlp(D{}, both, sizes_.rows(), x.data(), y.data()); };
@@ -249,7 +249,7 @@ template <Device D> void optimizer_case(Runner<D>& run, const std::string& name,
         optim::StableAdamW<Cpu<double>> reference(exact);
         for (int i = 0; i < 2; ++i) optimizer.step(1e-3), reference.step(1e-3);
         for (std::size_t i = 0; i < exact.size(); ++i) {
-            auto wrong = test::mismatch(parameters[i].value(), exact[i].value(), Runner<D>::tolerance);
+            auto wrong = test::mismatch(parameters[i].value(), exact[i].value(), benchmark::tolerance<D>);
             if (!wrong.empty()) return wrong;
         }
         return "";

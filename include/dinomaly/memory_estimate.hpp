@@ -57,7 +57,7 @@ namespace detail {
 /// Bytes of `blocks` tensors of `count` elements.
 inline std::size_t block_bytes(std::int64_t blocks, std::int64_t count, std::size_t element_size) {
     return static_cast<std::size_t>(blocks) *
-           backend::BlockCache::size_class(static_cast<std::size_t>(count) * element_size);
+           backend::HostCache::size_class(static_cast<std::size_t>(count) * element_size);
 }
 
 /// Bytes of a module's parameters, of all and of the largest.

@@ -128,15 +128,15 @@ BOOST_AUTO_TEST_CASE(select_finds_order_statistics) {
     std::ranges::sort(sorted, std::greater{});
     for (std::int64_t k : {1, 2, 500, 1000}) {
         double kth = 0, mean = 0;
-        backend::kth_largest(D{}, 1000, x.data(), k, &kth);
-        backend::mean_of_largest(D{}, 1000, x.data(), k, &mean);
+        backend::kth_largest(D{}, 1000, x.data(), &k, &kth);
+        backend::mean_of_largest(D{}, 1, 1000, x.data(), k, &mean);
         BOOST_TEST(kth == sorted[static_cast<std::size_t>(k - 1)]);
         BOOST_TEST(mean == std::accumulate(sorted.begin(), sorted.begin() + k, 0.0) / static_cast<double>(k),
                    boost::test_tools::tolerance(1e-12));
     }
     x[17] = std::numeric_limits<double>::quiet_NaN();  // seen, not skipped
     double mean = 0;
-    backend::mean_of_largest(D{}, 1000, x.data(), 10, &mean);
+    backend::mean_of_largest(D{}, 1, 1000, x.data(), 10, &mean);
     BOOST_TEST(std::isnan(mean));
 }
 

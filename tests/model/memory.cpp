@@ -13,7 +13,7 @@
 using namespace dinomaly;
 using namespace dinomaly::test;
 using D = Cpu<float>;
-using backend::BlockCache;
+using backend::HostCache;
 
 namespace {
 
@@ -58,7 +58,7 @@ private:
 };
 
 double ratio_to_held(const MemoryUse& use, std::size_t held_before) {
-    const double held = static_cast<double>(BlockCache::statistics().held - held_before);
+    const double held = static_cast<double>(HostCache::statistics().held - held_before);
     return static_cast<double>(memory_estimate(middle_config(), use).total()) / held;
 }
 
@@ -67,24 +67,24 @@ double ratio_to_held(const MemoryUse& use, std::size_t held_before) {
 BOOST_FIXTURE_TEST_CASE(steady_steps_take_no_fresh_memory, OneThread) {
     Steps steps(3);
     steps.run(2);
-    const auto fresh = BlockCache::statistics().fresh;
+    const auto fresh = HostCache::statistics().fresh;
     steps.run(3);
-    BOOST_TEST(BlockCache::statistics().fresh == fresh);
+    BOOST_TEST(HostCache::statistics().fresh == fresh);
 }
 
 BOOST_FIXTURE_TEST_CASE(steady_predictions_take_no_fresh_memory, OneThread) {
     const FrozenDinomaly<D> model(small_model<D>(1, middle_config()));
     const Tensor<D> images = pictures(3);
     model.anomaly_map(images);
-    const auto fresh = BlockCache::statistics().fresh;
+    const auto fresh = HostCache::statistics().fresh;
     for (int i = 0; i < 3; ++i) model.anomaly_map(images);
-    BOOST_TEST(BlockCache::statistics().fresh == fresh);
+    BOOST_TEST(HostCache::statistics().fresh == fresh);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_estimate_is_what_training_holds, OneThread) {
     for (const std::int64_t batch : {2, 8}) {
-        BlockCache::trim();
-        const std::size_t before = BlockCache::statistics().held;
+        HostCache::trim();
+        const std::size_t before = HostCache::statistics().held;
         Steps steps(batch);
         steps.run(2);
         const double ratio = ratio_to_held({.crop = crop, .batch = batch, .pictures = 4U * 3 * crop * crop}, before);
@@ -95,8 +95,8 @@ BOOST_FIXTURE_TEST_CASE(the_estimate_is_what_training_holds, OneThread) {
 
 BOOST_FIXTURE_TEST_CASE(the_estimate_is_what_predicting_holds, OneThread) {
     for (const std::int64_t batch : {1, 6}) {
-        BlockCache::trim();
-        const std::size_t before = BlockCache::statistics().held;
+        HostCache::trim();
+        const std::size_t before = HostCache::statistics().held;
         const Dinomaly<D> whole = small_model<D>(1, middle_config());  // as it was when it was read
         const FrozenDinomaly<D> model(whole);
         for (int i = 0; i < 2; ++i) model.anomaly_map(pictures(batch));

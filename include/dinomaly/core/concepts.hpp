@@ -17,12 +17,14 @@ namespace dinomaly::inline DINOMALY_ABI {
 
 /// A place for tensors: memory that comes back through a shared_ptr, and copies from and to the host and within.
 template <class D>
-concept Device = requires(void* target, const void* source, std::size_t bytes) {
+concept Device = requires(void* target, const void* source, std::size_t bytes, typename D::value_type* values,
+                          typename D::value_type value) {
     typename D::value_type;
     typename D::compute_type;
     typename D::full;
     { D::allocate(bytes) } -> std::same_as<std::shared_ptr<void>>;
     D::zero(target, bytes);
+    D::fill(values, bytes, value);
     D::upload(target, source, bytes);
     D::download(target, source, bytes);
     D::copy(target, source, bytes);

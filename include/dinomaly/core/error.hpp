@@ -11,7 +11,7 @@
 
 #include "dinomaly/core/macros.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI {
+namespace dinomaly {
 
 /// Bad input: a shape that breaks an op's rule, a file that is not what it should be, a setting out of range.
 struct Error : std::runtime_error {
@@ -32,4 +32,4 @@ template <class... Parts> void check(bool condition, const char* place, const Pa
         fail(place, parts...);
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI
+}  // namespace dinomaly

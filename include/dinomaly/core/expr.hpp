@@ -5,7 +5,9 @@
 //   backward  dy is pushed down the tree: each functor multiplies by its slope, each leaf stores what arrives
 //
 // One pass therefore writes the gradient of every leaf. A leaf that was broadcast sums what arrives: over the columns
-// of a row in a register, over rows in memory that its task owns (the backend adds the tasks' sums in fixed order).
+// of a row in a register, over rows in memory that its task owns (the backend adds the tasks' sums in fixed order). On
+// a GPU a thread walks down its columns and keeps their sums in registers too; leaves that sum over the columns take a
+// second pass, along the rows.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +22,7 @@ namespace dinomaly::inline DINOMALY_ABI::kernel {
 
 /// A whole packet of a row, from column `col`. T is the type of arithmetic; memory may hold bfloat16 instead.
 template <class T> struct Whole {
+    static constexpr bool owns_columns = false;  // whether the same packet is met in row after row
     using Lanes = Packet<T>;
     std::int64_t col;
 
@@ -30,6 +33,7 @@ template <class T> struct Whole {
 
 /// The first `count` lanes of a packet: the end of a row. Lanes beyond are computed from zeros and never used.
 template <class T> struct Part {
+    static constexpr bool owns_columns = false;
     using Lanes = Packet<T>;
     std::int64_t col;
     int count;
@@ -37,6 +41,15 @@ template <class T> struct Part {
     template <class S> DINOMALY_HD Lanes load(const S* p) const { return Lanes::load(p + col, count); }
     template <class S> DINOMALY_HD void store(S* p, Lanes x) const { x.store(p + col, count); }
     DINOMALY_HD Lanes keep(Lanes x) const { return keep_first(x, count, T(0)); }
+};
+
+/// A packet that one thread meets in row after row.
+template <class T> struct Column : Part<T> { static constexpr bool owns_columns = true; };
+
+/// Who adds up a row's gradient: on the CPU one thread; on a GPU a block, whose first thread then writes the sum.
+struct Alone {
+    template <class T> DINOMALY_HD T sum(T x) const { return x; }
+    DINOMALY_HD bool leads() const { return true; }
 };
 
 /// Packets that a formula computes stage by stage: 16 of floats.
@@ -58,6 +71,9 @@ struct NoStrip {};
 /// What a leaf does with the gradient that arrives.
 enum class Arrival : std::uint8_t { dropped, assigned, added };
 
+/// Leaves by what their gradient needs: a sum over the columns of a row, or none.
+enum class Pass : std::uint8_t { columns, rows };
+
 /// A tensor of S broadcast over the grid, and the place of its gradient: `grad` in the tensor's own shape and type, or,
 /// where the tensor is repeated, `sums` of type T that are added to, one set a task.
 template <class S, class T = S> struct TensorLeaf {
@@ -72,13 +88,19 @@ template <class S, class T = S> struct TensorLeaf {
     Arrival arrival = Arrival::dropped;
     std::int64_t task_stride = 0;  // between the sums of two tasks
     std::int64_t offset = 0;
-    Packet<T> row_sum = Packet<T>(T(0));
+    Packet<T> held = Packet<T>(T(0));  // a sum in registers: of a row, or of the columns that a thread owns
+    std::int64_t held_offset = -1;     // where the latter belongs
 
     static constexpr bool is_long = false, is_staged = false;  // see Unary
 
     DINOMALY_HD void begin_task(std::int64_t task) { sums += task * task_stride; }
-    DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
+    template <class V> DINOMALY_HD void begin_panel(const V*, std::int64_t) {}
     DINOMALY_HD void begin_row(const Row& row, std::int64_t) { offset = row.offset(strides); }
+    /// Drops the gradients that another pass is for; returns whether this one is wanted.
+    bool keep_pass(Pass pass) {
+        if ((pass == Pass::rows) == moves) arrival = Arrival::dropped;
+        return arrival != Arrival::dropped;
+    }
 
     template <class At> DINOMALY_HD Packet<T> forward(Tape&, At at) const {
         return moves ? at.load(value + offset) : Packet<T>(static_cast<T>(value[offset]));
@@ -87,19 +109,34 @@ template <class S, class T = S> struct TensorLeaf {
     template <class At> DINOMALY_HD void backward(Packet<T> g, const Tape&, At at) {
         if (arrival == Arrival::dropped) return;
         if (!moves) {
-            row_sum += at.keep(g);
+            held += at.keep(g);
         } else if (sums != nullptr) {
-            at.store(sums + offset, at.load(sums + offset) + g);
+            if constexpr (At::owns_columns) {
+                if (held_offset != offset) end_columns(at);
+                held_offset = offset;
+                held += g;
+            } else {
+                at.store(sums + offset, at.load(sums + offset) + g);
+            }
         } else {
             S* target = grad + offset;
             at.store(target, arrival == Arrival::added ? at.load(target) + g : g);
         }
     }
 
-    DINOMALY_HD void end_row() {
+    /// Writes the sum of the columns that `at` owns.
+    template <class At> DINOMALY_HD void end_columns(At at) {
+        if (held_offset < 0) return;
+        at.store(sums + held_offset, at.load(sums + held_offset) + held);
+        held = Packet<T>(T(0));
+        held_offset = -1;
+    }
+
+    template <class Team> DINOMALY_HD void end_row(const Team& team) {
         if (arrival == Arrival::dropped || moves) return;
-        const T sum = row_sum.sum();
-        row_sum = Packet<T>(T(0));
+        const T sum = team.sum(held.sum());
+        held = Packet<T>(T(0));
+        if (!team.leads()) return;
         if (sums != nullptr)
             sums[offset] += sum;
         else
@@ -107,8 +144,8 @@ template <class S, class T = S> struct TensorLeaf {
     }
 };
 
-/// The value of a matrix product, which covers the grid: forward its sums in T as they leave the accumulators, one
-/// panel of rows at a time; backward what was saved of them. Its gradient is assigned to `grad`.
+/// The value of a matrix product, which covers the grid: forward its sums as they leave the accumulators, one panel of
+/// rows at a time, in T or as they are stored; backward what was saved of them. Its gradient is assigned to `grad`.
 template <class S, class T> struct ProductLeaf {
     static constexpr bool takes_gradient = true;
     struct Tape {};
@@ -121,7 +158,13 @@ template <class S, class T> struct ProductLeaf {
     static constexpr bool is_long = false, is_staged = false;
 
     DINOMALY_HD void begin_task(std::int64_t) {}
-    DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) { panel = sums, first_row = first; }
+    template <class V> DINOMALY_HD void begin_panel(const V* sums, std::int64_t first) {
+        if constexpr (std::is_same_v<V, T>)
+            panel = sums;
+        else
+            saved = sums;
+        first_row = first;
+    }
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { offset = (row.index - first_row) * cols; }
 
     template <class At> DINOMALY_HD Packet<T> forward(Tape&, At at) const {
@@ -130,7 +173,12 @@ template <class S, class T> struct ProductLeaf {
     template <class At> DINOMALY_HD void backward(Packet<T> g, const Tape&, At at) {
         if (grad != nullptr) at.store(grad + offset, g);
     }
-    DINOMALY_HD void end_row() {}
+    bool keep_pass(Pass pass) {
+        if (pass == Pass::rows) grad = nullptr;
+        return grad != nullptr;
+    }
+    template <class At> DINOMALY_HD void end_columns(At) {}
+    template <class Team> DINOMALY_HD void end_row(const Team&) {}
 };
 
 /// A number in a formula.
@@ -143,31 +191,41 @@ template <class T> struct ConstantLeaf {
     static constexpr bool is_long = false, is_staged = false;
 
     DINOMALY_HD void begin_task(std::int64_t) {}
-    DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
+    template <class V> DINOMALY_HD void begin_panel(const V*, std::int64_t) {}
     DINOMALY_HD void begin_row(const Row&, std::int64_t) {}
     template <class At> DINOMALY_HD Packet<T> forward(Tape&, At) const { return Packet<T>(value); }
-    DINOMALY_HD void end_row() {}
+    bool keep_pass(Pass) { return false; }
+    template <class At> DINOMALY_HD void end_columns(At) {}
+    template <class Team> DINOMALY_HD void end_row(const Team&) {}
 };
 
-/// Inverted dropout's factor: 0 with probability p, else 1/(1-p), a function of the element's index alone.
+/// Inverted dropout's factor: 0 with probability p, else 1/(1-p), a function of the element's index alone. Where `step`
+/// is not null, *step is added to the stream.
 template <class T> struct DropoutLeaf {
     static constexpr bool takes_gradient = false;
     struct Tape {};
 
     Philox random;
     T probability, scale;
+    const std::uint64_t* step = nullptr;
+    Philox shifted = {};
     std::int64_t first = 0;  // index of the row's first element
 
     static constexpr bool is_long = true, is_staged = false;
 
     DINOMALY_HD void begin_task(std::int64_t) {}
-    DINOMALY_HD void begin_panel(const T*, std::int64_t) {}
-    DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { first = row.index * cols; }
+    template <class V> DINOMALY_HD void begin_panel(const V*, std::int64_t) {}
+    DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) {
+        first = row.index * cols;
+        shifted = {random.seed, random.stream + (step != nullptr ? *step : 0)};
+    }
     template <class At> DINOMALY_HD Packet<T> forward(Tape&, At at) const {
-        const Packet<T> u = random.template uniform_packet<T>(static_cast<std::uint64_t>(first + at.col));
+        const Packet<T> u = shifted.template uniform_packet<T>(static_cast<std::uint64_t>(first + at.col));
         return math::select(u < Packet<T>(probability), Packet<T>(T(0)), Packet<T>(scale));
     }
-    DINOMALY_HD void end_row() {}
+    bool keep_pass(Pass) { return false; }
+    template <class At> DINOMALY_HD void end_columns(At) {}
+    template <class Team> DINOMALY_HD void end_row(const Team&) {}
 };
 
 /// y = op(a); Op gives value(x) and slope(x, y). A formula is_long when it holds a function of dozens of instructions,
@@ -175,7 +233,7 @@ template <class T> struct DropoutLeaf {
 template <class T, class Op, class A> struct Unary {
     static constexpr bool takes_gradient = A::takes_gradient;
     static constexpr bool is_long = Op::is_long || A::is_long;
-    static constexpr bool keeps_strip = Op::is_long && A::is_long;
+    static constexpr bool keeps_strip = native::has_strips && Op::is_long && A::is_long;
     static constexpr bool is_staged = keeps_strip || A::is_staged;
     using P = Packet<T>;
     struct Tape {
@@ -197,9 +255,11 @@ template <class T, class Op, class A> struct Unary {
     }
 
     DINOMALY_HD void begin_task(std::int64_t task) { a.begin_task(task); }
-    DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) { a.begin_panel(sums, first); }
+    template <class V> DINOMALY_HD void begin_panel(const V* sums, std::int64_t first) { a.begin_panel(sums, first); }
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { a.begin_row(row, cols); }
-    DINOMALY_HD void end_row() { a.end_row(); }
+    bool keep_pass(Pass pass) { return a.keep_pass(pass); }
+    template <class At> DINOMALY_HD void end_columns(At at) { a.end_columns(at); }
+    template <class Team> DINOMALY_HD void end_row(const Team& team) { a.end_row(team); }
 
     template <class At> DINOMALY_HD P forward(Tape& tape, At at) const {
         if constexpr (keeps_strip && std::is_same_v<At, Staged<T>>)
@@ -235,11 +295,16 @@ template <class T, class Op, class A, class B> struct Binary {
     }
 
     DINOMALY_HD void begin_task(std::int64_t task) { a.begin_task(task), b.begin_task(task); }
-    DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) {
+    template <class V> DINOMALY_HD void begin_panel(const V* sums, std::int64_t first) {
         a.begin_panel(sums, first), b.begin_panel(sums, first);
     }
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) { a.begin_row(row, cols), b.begin_row(row, cols); }
-    DINOMALY_HD void end_row() { a.end_row(), b.end_row(); }
+    bool keep_pass(Pass pass) {
+        const bool kept = a.keep_pass(pass);
+        return b.keep_pass(pass) || kept;
+    }
+    template <class At> DINOMALY_HD void end_columns(At at) { a.end_columns(at), b.end_columns(at); }
+    template <class Team> DINOMALY_HD void end_row(const Team& team) { a.end_row(team), b.end_row(team); }
 
     template <class At> DINOMALY_HD P forward(Tape& tape, At at) const {
         tape.x = a.forward(tape.a, at);
@@ -276,13 +341,19 @@ template <class T, class C, class A, class B> struct Choice {
     }
 
     DINOMALY_HD void begin_task(std::int64_t task) { c.begin_task(task), a.begin_task(task), b.begin_task(task); }
-    DINOMALY_HD void begin_panel(const T* sums, std::int64_t first) {
+    template <class V> DINOMALY_HD void begin_panel(const V* sums, std::int64_t first) {
         c.begin_panel(sums, first), a.begin_panel(sums, first), b.begin_panel(sums, first);
     }
     DINOMALY_HD void begin_row(const Row& row, std::int64_t cols) {
         c.begin_row(row, cols), a.begin_row(row, cols), b.begin_row(row, cols);
     }
-    DINOMALY_HD void end_row() { c.end_row(), a.end_row(), b.end_row(); }
+    bool keep_pass(Pass pass) {
+        c.keep_pass(pass);
+        const bool kept = a.keep_pass(pass);
+        return b.keep_pass(pass) || kept;
+    }
+    template <class At> DINOMALY_HD void end_columns(At at) { a.end_columns(at), b.end_columns(at); }
+    template <class Team> DINOMALY_HD void end_row(const Team& team) { a.end_row(team), b.end_row(team); }
 
     template <class At> DINOMALY_HD P forward(Tape& tape, At at) const {
         tape.condition = c.forward(tape.c, at);

@@ -11,7 +11,7 @@
 
 #include "dinomaly/core/error.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI {
+namespace dinomaly {
 
 inline constexpr int max_rank = 6;
 
@@ -93,4 +93,4 @@ inline std::array<std::int64_t, max_rank> row_major_strides(const Shape& shape) 
     return strides;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI
+}  // namespace dinomaly

@@ -101,8 +101,10 @@ template <Device D> Tensor<D> zeros(Shape shape) {
 
 /// All elements equal to value.
 template <Device D> Tensor<D> full(Shape shape, double value) {
-    const auto stored = static_cast<typename D::value_type>(static_cast<typename D::compute_type>(value));
-    return Tensor<D>(shape, std::vector(static_cast<std::size_t>(shape.count()), stored));
+    Tensor<D> out(shape);
+    D::fill(out.data(), static_cast<std::size_t>(shape.count()),
+            static_cast<typename D::value_type>(static_cast<typename D::compute_type>(value)));
+    return out;
 }
 
 /// All elements one.

@@ -18,15 +18,9 @@
 
 #include "dinomaly/backend/cpu/gemm.hpp"
 #include "dinomaly/backend/cpu/rows.hpp"
+#include "dinomaly/backend/operands.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
-
-/// Sizes of an attention: qkv [batch, tokens, 3, heads, head_dim].
-struct AttentionSizes {
-    std::int64_t batch, tokens, heads, head_dim;
-
-    std::int64_t width() const { return heads * head_dim; }
-};
 
 namespace detail {
 

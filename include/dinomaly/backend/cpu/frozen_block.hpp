@@ -17,19 +17,6 @@
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
-/// fc2(gelu(fc1(x))).
-template <class W, class T> struct FrozenMlp { FrozenLinear<W, T> fc1, fc2; };
-
-/// The weights of one block. T is the type of sums.
-template <class W, class T> struct FrozenBlock {
-    double norm1_eps, norm2_eps;
-    std::int64_t heads;
-    bool is_linear;        // which attention mixes the tokens
-    double attention_eps;  // of the linear one
-    FrozenLinear<W, T> qkv, proj;
-    FrozenMlp<W, T> mlp;
-};
-
 namespace detail {
 
 /// y = (x - mean) / sqrt(variance + eps) for each row.
@@ -64,21 +51,21 @@ public:
           sums_(scratch<T>(most * width)) {}
 
     /// qkv [rows, 3 C] of x [rows, C].
-    void enter(const FrozenBlock<W, T>& block, std::int64_t rows, const T* x, A* qkv) {
+    void enter(const FrozenBlock<FrozenLinear<W, T>>& block, std::int64_t rows, const T* x, A* qkv) {
         normalize_rows(rows, width_, x, block.norm1_eps, normal_.get());
         for (std::int64_t first = 0; first < 3 * width_; first += qkv_width_)
             block.qkv.apply(rows, normal_.get(), first, qkv_width_, qkv + first, 3 * width_, assign);
     }
 
     /// x += proj(mixed), x += mlp(norm2(x)).
-    void leave(const FrozenBlock<W, T>& block, std::int64_t rows, const A* mixed, T* x) {
+    void leave(const FrozenBlock<FrozenLinear<W, T>>& block, std::int64_t rows, const A* mixed, T* x) {
         block.proj.apply(rows, mixed, 0, width_, x, width_, add);
         normalize_rows(rows, width_, x, block.norm2_eps, normal_.get());
         mlp(block.mlp, rows, x, add);
     }
 
     /// y = mlp(x), x [rows, C] in full precision.
-    void through(const FrozenMlp<W, T>& part, std::int64_t rows, const T* x, T* y) {
+    void through(const FrozenMlp<FrozenLinear<W, T>>& part, std::int64_t rows, const T* x, T* y) {
         std::transform(x, x + rows * width_, normal_.get(), [](T value) { return static_cast<Input>(value); });
         mlp(part, rows, y, assign);
     }
@@ -90,7 +77,7 @@ private:
     static constexpr auto gelu = [](Packet<T> sum, const auto*, auto) { return sum * math::normal_cdf(sum); };
 
     /// y = f(mlp of normal_, y).
-    template <class F> void mlp(const FrozenMlp<W, T>& part, std::int64_t rows, T* y, const F& f) {
+    template <class F> void mlp(const FrozenMlp<FrozenLinear<W, T>>& part, std::int64_t rows, T* y, const F& f) {
         const std::int64_t hidden = part.fc1.out();
         if constexpr (is_coded) {
             part.fc1.apply(rows, normal_.get(), 0, hidden, hidden_.get(), hidden, gelu);
@@ -126,7 +113,7 @@ void each_frozen_panel(std::int64_t rows, std::int64_t width, const Body& body) 
 
 /// y [rows, C] = mlp(x) in full precision.
 template <class A, class W, class T>
-void frozen_mlp(Cpu<A>, const FrozenMlp<W, T>& mlp, std::int64_t rows, const T* x, T* y) {
+void frozen_mlp(Cpu<A>, const FrozenMlp<FrozenLinear<W, T>>& mlp, std::int64_t rows, const T* x, T* y) {
     const std::int64_t width = mlp.fc1.in();
     detail::each_frozen_panel<A, W, T>(rows, width, [&](auto& panel, std::int64_t first, std::int64_t count) {
         panel.through(mlp, count, x + first * width, y + first * width);
@@ -136,8 +123,8 @@ void frozen_mlp(Cpu<A>, const FrozenMlp<W, T>& mlp, std::int64_t rows, const T* 
 /// Runs blocks over x [B, N, C], in full precision and in place. The output of block i is added to sums[i] [B, N, C]
 /// where that is not null.
 template <class A, class W, class T>
-void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<W, T>>& blocks, std::int64_t batch, std::int64_t tokens, T* x,
-                   const std::vector<T*>& sums) {
+void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<FrozenLinear<W, T>>>& blocks, std::int64_t batch,
+                   std::int64_t tokens, T* x, const std::vector<T*>& sums) {
     if (blocks.empty() || batch * tokens == 0) return;
     const std::int64_t rows = batch * tokens, width = blocks[0].qkv.in();
     const std::shared_ptr<A> qkv = scratch<A>(rows * 3 * width), mixed = scratch<A>(rows * width);
@@ -145,7 +132,7 @@ void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<W, T>>& blocks, std::in
         panel.enter(blocks[0], count, x + first * width, qkv.get() + first * 3 * width);
     });
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-        const FrozenBlock<W, T>& block = blocks[i];
+        const FrozenBlock<FrozenLinear<W, T>>& block = blocks[i];
         const AttentionSizes sizes{batch, tokens, block.heads, width / block.heads};
         if (block.is_linear)
             linear_attention_forward(Cpu<A>{}, sizes, static_cast<T>(block.attention_eps), qkv.get(), mixed.get());
@@ -164,30 +151,45 @@ void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<W, T>>& blocks, std::in
     }
 }
 
-/// x [h w, C] = the projected patches of an image [3, height, width] plus their position [h w, C]; full precision in
-/// and out.
+/// The tokens of pictures: rows of x, `x_stride` elements from picture to picture, = the projected patches plus their
+/// position [h w, C]; full precision in and out.
 template <class A, class W, class T>
-void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, std::int64_t height, std::int64_t width,
-                    std::int64_t patch, const T* image, const T* position, T* x) {
-    const std::int64_t grid_cols = width / patch, channels = projection.out(), inputs = projection.in();
-    const std::int64_t planes = inputs / (patch * patch);
-    const RowPanels panels(height / patch * grid_cols);
-    parallel_for(panels.count(), [&](std::int64_t panel) {
+void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, const PatchSizes& sizes, const T* images,
+                    const T* position, T* x, std::int64_t x_stride) {
+    const std::int64_t channels = projection.out(), inputs = projection.in(), patch = sizes.patch;
+    const RowPanels panels(sizes.count());
+    parallel_for(sizes.batch * panels.count(), [&](std::int64_t task) {
         using Input = typename detail::FrozenRows<A, W, T>::Input;
+        const std::int64_t picture = task / panels.count(), panel = task % panels.count();
         const std::int64_t first = panels.first(panel), rows = panels.first(panel + 1) - first;
+        const T* image = images + picture * sizes.planes * sizes.height * sizes.width;
         const std::shared_ptr<Input> pixels = scratch<Input>(rows * inputs);
         Input* to = pixels.get();
         for (std::int64_t r = first; r < first + rows; ++r)
-            for (std::int64_t plane = 0; plane < planes; ++plane)
+            for (std::int64_t plane = 0; plane < sizes.planes; ++plane)
                 for (std::int64_t line = 0; line < patch; ++line) {
-                    const T* from =
-                        image + (plane * height + r / grid_cols * patch + line) * width + r % grid_cols * patch;
+                    const T* from = image + (plane * sizes.height + r / sizes.cols() * patch + line) * sizes.width +
+                                    r % sizes.cols() * patch;
                     for (std::int64_t i = 0; i < patch; ++i) *to++ = static_cast<Input>(from[i]);
                 }
-        std::copy_n(position + first * channels, rows * channels, x + first * channels);
-        projection.apply(rows, pixels.get(), 0, channels, x + first * channels, channels,
+        T* tokens = x + picture * x_stride + first * channels;
+        std::copy_n(position + first * channels, rows * channels, tokens);
+        projection.apply(rows, pixels.get(), 0, channels, tokens, channels,
                          [](Packet<T> sum, const T* place, auto at) { return at.load(place) + sum; });
     });
+}
+
+/// The layer that blocks are made of on a device, with products in W.
+template <class A, class W>
+auto frozen_linear(Cpu<A>, std::type_identity<W>, std::int64_t n, std::int64_t k,
+                   const std::vector<typename Cpu<A>::compute_type>& w,
+                   std::vector<typename Cpu<A>::compute_type> bias) {
+    return FrozenLinear<W, typename Cpu<A>::compute_type>(n, k, w.data(), std::move(bias));
+}
+
+/// Pictures that go through the blocks together: a single one stays in cache.
+template <class A> std::int64_t pictures_together(Cpu<A>, std::int64_t) {
+    return 1;
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI::backend

@@ -118,7 +118,7 @@ void push_block(const Grid& grid, Formula& formula, const S* dy, std::int64_t ro
             formula.forward(tape, at);
             formula.backward(at.load(dy), tape, at);
         }
-        formula.end_row();
+        formula.end_row(kernel::Alone{});
     }
 }
 

@@ -13,23 +13,10 @@
 #include "dinomaly/backend/cpu/device.hpp"
 #include "dinomaly/backend/cpu/parallel.hpp"
 #include "dinomaly/backend/cpu/tile.hpp"
+#include "dinomaly/backend/operands.hpp"
 #include "dinomaly/core/packet.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
-
-/// A matrix in memory: row-major with `stride` elements from row to row, read as its transpose on request.
-template <class T> struct Matrix {
-    T* data;
-    std::int64_t stride;
-    bool transposed = false;
-    std::int64_t batch_stride = 0;  // from one matrix of a batch to the next; 0 shares one
-
-    Matrix at(std::int64_t batch) const { return {data + batch * batch_stride, stride, transposed, batch_stride}; }
-    /// The part that begins at this row and column of what is read.
-    Matrix from(std::int64_t row, std::int64_t col) const {
-        return {data + (transposed ? col * stride + row : row * stride + col), stride, transposed, batch_stride};
-    }
-};
 
 /// Words that k elements of T fill.
 template <class T> std::int64_t words_of(std::int64_t k) {

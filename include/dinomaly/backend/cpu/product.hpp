@@ -15,41 +15,9 @@
 #include "dinomaly/backend/cpu/gemm.hpp"
 #include "dinomaly/backend/cpu/map.hpp"
 #include "dinomaly/backend/cpu/rows.hpp"
+#include "dinomaly/backend/operands.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
-
-/// The rows of x as they stand in memory.
-template <class S> struct StoredRows { const S* data; };
-
-/// The rows of x as values of a formula over a grid whose rows are those of x.
-template <class Formula> struct ComputedRows {
-    Grid grid;
-    Formula formula;
-};
-
-/// What follows the product: y = formula over the grid, with the product's sums among its leaves. Where nothing else
-/// follows the formula is the product itself.
-template <class S, class Formula> struct MapAfter {
-    Grid grid;
-    Formula formula;
-    S* y;
-};
-
-/// The formula after the product, backward: dy goes through it where `runs`, which leaves the product's share in dz;
-/// otherwise dz is dy.
-template <class S, class Formula> struct PushAfter {
-    Grid grid;
-    Formula formula;
-    bool runs;
-    const S *dy, *dz;
-};
-
-/// The formula before the product, backward: where `runs`, dx goes through it.
-template <class Formula> struct PushBefore {
-    Grid grid;
-    Formula formula;
-    bool runs;
-};
 
 namespace detail {
 

@@ -7,33 +7,14 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <memory>
 
 #include "dinomaly/backend/cpu/device.hpp"
 #include "dinomaly/backend/cpu/parallel.hpp"
-#include "dinomaly/core/math.hpp"
+#include "dinomaly/backend/reductions.hpp"
 #include "dinomaly/core/packet.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
-
-struct Sum {
-    template <class T> static constexpr T identity = T(0);
-    template <class P> static P combine(P a, P b) { return a + b; }
-    template <class T> static T across(Packet<T> x) { return x.sum(); }
-};
-
-struct Max {
-    template <class T> static constexpr T identity = -std::numeric_limits<T>::infinity();
-    template <class P> static P combine(P a, P b) { return math::max(a, b); }
-    template <class T> static T across(Packet<T> x) { return x.max(); }
-};
-
-struct Min {
-    template <class T> static constexpr T identity = std::numeric_limits<T>::infinity();
-    template <class P> static P combine(P a, P b) { return math::min(a, b); }
-    template <class T> static T across(Packet<T> x) { return x.min(); }
-};
 
 namespace detail {
 

@@ -21,21 +21,21 @@ namespace dinomaly::inline DINOMALY_ABI::backend {
 template <class T> struct Lane {
     static constexpr int width = Packet<T>::width;
 
-    template <class F> void each(std::int64_t cols, const F& f) const {
+    template <class F> DINOMALY_HD void each(std::int64_t cols, const F& f) const {
         std::int64_t col = 0;
         for (; col + width <= cols; col += width) f(kernel::Whole<T>{col});
         if (col < cols) f(kernel::Part<T>{col, static_cast<int>(cols - col)});
     }
 
     /// The sum over the row of what f gives for each element.
-    template <class F> T sum(std::int64_t cols, const F& f) const {
+    template <class F> DINOMALY_HD T sum(std::int64_t cols, const F& f) const {
         Packet<T> total(T(0));
         each(cols, [&](auto at) { total += at.keep(f(at)); });
         return total.sum();
     }
 
     /// The largest over the row of what f gives for each element.
-    template <class F> T max(std::int64_t cols, const F& f) const {
+    template <class F> DINOMALY_HD T max(std::int64_t cols, const F& f) const {
         Packet<T> largest(-std::numeric_limits<T>::infinity());
         std::int64_t col = 0;
         for (; col + width <= cols; col += width) largest = math::max(largest, f(kernel::Whole<T>{col}));

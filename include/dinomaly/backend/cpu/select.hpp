@@ -25,17 +25,20 @@ template <class T> std::shared_ptr<const T> largest_first(std::int64_t n, const 
 
 }  // namespace detail
 
-/// *y = the k-th largest of n values, 1 <= k <= n.
-template <class T> void kth_largest(Cpu<T>, std::int64_t n, const T* x, std::int64_t k, T* y) {
-    *y = detail::largest_first(n, x, k).get()[k - 1];
+/// *y = the k-th largest of n values, 1 <= *k <= n; k is in the device's memory.
+template <class T> void kth_largest(Cpu<T>, std::int64_t n, const T* x, const std::int64_t* k, T* y) {
+    *y = detail::largest_first(n, x, *k).get()[*k - 1];
 }
 
-/// *y = the mean of the k largest of n values, 1 <= k <= n.
-template <class T> void mean_of_largest(Cpu<T>, std::int64_t n, const T* x, std::int64_t k, T* y) {
-    const std::shared_ptr<const T> values = detail::largest_first(n, x, k);
-    double sum = 0;
-    for (std::int64_t i = 0; i < k; ++i) sum += static_cast<double>(values.get()[i]);
-    *y = static_cast<T>(sum / static_cast<double>(k));
+/// y [rows] = the mean of the k largest of each row's n values, 1 <= k <= n.
+template <class T>
+void mean_of_largest(Cpu<T>, std::int64_t rows, std::int64_t n, const T* x, std::int64_t k, T* y) {
+    for (std::int64_t row = 0; row < rows; ++row) {
+        const std::shared_ptr<const T> values = detail::largest_first(n, x + row * n, k);
+        double sum = 0;
+        for (std::int64_t i = 0; i < k; ++i) sum += static_cast<double>(values.get()[i]);
+        y[row] = static_cast<T>(sum / static_cast<double>(k));
+    }
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI::backend
