@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the emulation runs kernels, and the error that it throws when one misbehaves.
+//
+// The two schedules and the two copy times each show faults that the others hide, so a kernel is tested under all four
+// combinations (combinations.hpp). Runs repeat exactly: what is drawn depends on the seed and the block alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <sstream>
+#include <stdexcept>
+
+namespace simt {
+
+enum class Schedule {
+    rounds,  // every thread that can go on runs to its next meeting point, in an order drawn anew each round
+    greedy,  // one warp, drawn anew each time, runs as far as it can go, then the next
+};
+enum class Copies {
+    at_issue,  // copy_async copies at once
+    at_wait,   // copy_async spoils its target; the copy is made when the thread waits for its group
+};
+
+struct Options {
+    Schedule schedule = Schedule::rounds;
+    Copies copies = Copies::at_issue;
+    std::uint64_t seed = 1;
+    std::size_t device_bytes = std::size_t{8} << 30;  // cudaMalloc fails beyond
+};
+
+/// The options of the launches to come.
+inline Options& options() {
+    static Options current;
+    return current;
+}
+
+/// A kernel that would hang, or would do what the hardware leaves undefined.
+struct Error : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+namespace detail {
+
+inline constexpr unsigned warp_size = 32;
+inline constexpr int poison = 0xff;  // as bytes of a float or a bfloat16: NaN
+
+template <class... Parts> [[noreturn]] void fail(const Parts&... parts) {
+    std::ostringstream text;
+    text << "[simt] ";
+    (text << ... << parts);
+    throw Error(text.str());
+}
+
+}  // namespace detail
+
+}  // namespace simt

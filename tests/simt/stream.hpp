@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Streams, events and graphs. Work handed to a stream is done at once, except during a capture: then it is kept as a
+// node of the graph, and done whenever the graph is launched.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "status.hpp"
+
+struct CUgraph_st {
+    std::vector<std::function<void()>> nodes;
+};
+struct CUgraphExec_st {
+    std::vector<std::function<void()>> nodes;
+};
+struct CUstream_st {
+    std::unique_ptr<CUgraph_st> capture;  // null when work is done at once
+    bool invalidated = false;             // by a call that a capture forbids
+};
+struct CUevent_st {
+    std::chrono::steady_clock::time_point time;
+    bool recorded = false;
+};
+using cudaStream_t = CUstream_st*;
+using cudaEvent_t = CUevent_st*;
+using cudaGraph_t = CUgraph_st*;
+using cudaGraphExec_t = CUgraphExec_st*;
+
+enum cudaStreamCaptureMode {
+    cudaStreamCaptureModeGlobal = 0,
+    cudaStreamCaptureModeThreadLocal = 1,
+    cudaStreamCaptureModeRelaxed = 2,
+};
+enum cudaStreamCaptureStatus {
+    cudaStreamCaptureStatusNone = 0,
+    cudaStreamCaptureStatusActive = 1,
+    cudaStreamCaptureStatusInvalidated = 2,
+};
+inline constexpr unsigned cudaStreamDefault = 0, cudaStreamNonBlocking = 1;
+inline constexpr unsigned cudaEventDefault = 0, cudaEventDisableTiming = 2;
+
+namespace simt {
+
+/// Hands work to a stream, as launches and copies do: done now, or kept where the stream is being captured.
+inline cudaError_t submit(cudaStream_t stream, std::function<void()> work) {
+    if (!stream || !stream->capture) {
+        work();
+        return cudaSuccess;
+    }
+    if (stream->invalidated) return detail::done(cudaErrorStreamCaptureInvalidated);
+    stream->capture->nodes.push_back(std::move(work));
+    return cudaSuccess;
+}
+
+namespace detail {
+
+/// The stream that this host thread captures in a mode that forbids memory calls.
+inline constinit thread_local cudaStream_t captured = nullptr;
+
+/// For calls that wait or allocate: a status other than success, and the capture is lost, where there is one.
+inline cudaError_t refuse_in_capture(cudaStream_t stream) {
+    if (!stream || !stream->capture) return cudaSuccess;
+    stream->invalidated = true;
+    return cudaErrorStreamCaptureUnsupported;
+}
+
+}  // namespace detail
+
+}  // namespace simt
+
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+    *stream = new CUstream_st{};
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    if (simt::detail::captured == stream) simt::detail::captured = nullptr;
+    delete stream;
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    return simt::detail::done(simt::detail::refuse_in_capture(stream));
+}
+inline cudaError_t cudaDeviceSynchronize() {
+    return simt::detail::done(simt::detail::refuse_in_capture(simt::detail::captured));
+}
+
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
+    if (!stream || stream->capture || simt::detail::captured) return simt::detail::done(cudaErrorInvalidValue);
+    stream->capture = std::make_unique<CUgraph_st>();
+    stream->invalidated = false;
+    if (mode != cudaStreamCaptureModeRelaxed) simt::detail::captured = stream;
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+    *graph = nullptr;
+    if (!stream || !stream->capture) return simt::detail::done(cudaErrorInvalidValue);
+    if (simt::detail::captured == stream) simt::detail::captured = nullptr;
+    std::unique_ptr<CUgraph_st> captured = std::move(stream->capture);
+    if (stream->invalidated) return simt::detail::done(cudaErrorStreamCaptureInvalidated);
+    *graph = captured.release();
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+    *status = !stream || !stream->capture ? cudaStreamCaptureStatusNone
+              : stream->invalidated       ? cudaStreamCaptureStatusInvalidated
+                                          : cudaStreamCaptureStatusActive;
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* ready, cudaGraph_t graph, unsigned long long = 0) {
+    *ready = nullptr;
+    if (!graph) return simt::detail::done(cudaErrorInvalidValue);
+    *ready = new CUgraphExec_st{graph->nodes};
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t ready, cudaStream_t stream) {
+    if (!ready) return simt::detail::done(cudaErrorInvalidValue);
+    for (const std::function<void()>& node : ready->nodes)
+        if (const cudaError_t status = simt::submit(stream, node); status != cudaSuccess) return status;
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    delete graph;
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t ready) {
+    delete ready;
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+    *event = new CUevent_st{};
+    return cudaSuccess;
+}
+inline cudaError_t cudaEventCreate(cudaEvent_t* event) {
+    return cudaEventCreateWithFlags(event, cudaEventDefault);
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    delete event;
+    return cudaSuccess;
+}
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr) {
+    return simt::submit(stream, [event] { *event = {std::chrono::steady_clock::now(), true}; });
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
+    return simt::detail::done(simt::detail::refuse_in_capture(simt::detail::captured));
+}
+inline cudaError_t cudaEventQuery(cudaEvent_t) {
+    return simt::detail::done(simt::detail::refuse_in_capture(simt::detail::captured));
+}
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned = 0) {
+    return cudaSuccess;
+}
+inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+    if (!from->recorded || !to->recorded) return simt::detail::done(cudaErrorInvalidValue);
+    *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
+    return cudaSuccess;
+}
