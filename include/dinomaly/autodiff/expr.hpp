@@ -129,7 +129,8 @@ template <Device D> struct Constant {
     static std::string describe() { return "c"; }
 };
 
-/// Dropout's random factor in a formula: 0 or 1/(1-p), a function of seed, stream and element index.
+/// Dropout's random factor in a formula: 0 or 1/(1-p), a function of seed, stream and element index. *step, in the
+/// device's memory, is added to the stream where step is not null.
 template <Device D> struct DropoutFactor {
     using expression_device = D;
     static constexpr int products = 0;
@@ -138,13 +139,14 @@ template <Device D> struct DropoutFactor {
 
     Philox random;
     double probability;
+    const std::uint64_t* step = nullptr;
 
     Shape shape() const { return {}; }
     void sites(Sites<D>&, Path) const {}
     void edges(Edges&) const {}
     auto lower(const Place*&) const {
         using T = typename D::compute_type;
-        return kernel::DropoutLeaf<T>{random, static_cast<T>(probability), static_cast<T>(1 / (1 - probability))};
+        return kernel::DropoutLeaf<T>{random, static_cast<T>(probability), static_cast<T>(1 / (1 - probability)), step};
     }
     static std::string describe() { return "dropout"; }
 };

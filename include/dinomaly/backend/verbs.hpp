@@ -12,10 +12,11 @@
 //   select            the k-th largest value, the mean of the k largest
 //   add               y = a + b
 //   frozen_blocks     transformer blocks whose weights never change, and their patches and MLP beside (nn/frozen.hpp)
+//   Replay            runs a sequence of verbs again and again; a GPU records it
 //
-// A device also has whole ops for speed (attention, linear attention, frozen blocks); the composition in ops/ or nn/
-// stays the reference. Each verb takes the device as its first argument, and the files are named alike in every
-// backend.
+// A device also has whole ops for speed: attention, linear attention, frozen blocks; a GPU the gradients of layer norm
+// and StableAdamW too. The composition in ops/, nn/ or optim/ stays the reference. Each verb takes the device as its
+// first argument, and the files are named alike in every backend.
 #pragma once
 
 #include "dinomaly/backend/cpu/attention.hpp"
@@ -27,5 +28,23 @@
 #include "dinomaly/backend/cpu/move.hpp"
 #include "dinomaly/backend/cpu/product.hpp"
 #include "dinomaly/backend/cpu/reduce.hpp"
+#include "dinomaly/backend/cpu/replay.hpp"
 #include "dinomaly/backend/cpu/rows.hpp"
 #include "dinomaly/backend/cpu/select.hpp"
+
+#ifdef DINOMALY_CUDA
+#include "dinomaly/backend/cuda/attention.hpp"
+#include "dinomaly/backend/cuda/device.hpp"
+#include "dinomaly/backend/cuda/frozen_block.hpp"
+#include "dinomaly/backend/cuda/gemm.hpp"
+#include "dinomaly/backend/cuda/layer_norm.hpp"
+#include "dinomaly/backend/cuda/linear_attention.hpp"
+#include "dinomaly/backend/cuda/map.hpp"
+#include "dinomaly/backend/cuda/move.hpp"
+#include "dinomaly/backend/cuda/product.hpp"
+#include "dinomaly/backend/cuda/reduce.hpp"
+#include "dinomaly/backend/cuda/replay.hpp"
+#include "dinomaly/backend/cuda/rows.hpp"
+#include "dinomaly/backend/cuda/select.hpp"
+#include "dinomaly/backend/cuda/stable_adamw.hpp"
+#endif

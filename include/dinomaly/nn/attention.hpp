@@ -5,7 +5,7 @@
 #include "dinomaly/nn/linear.hpp"
 #include "dinomaly/ops/attention.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct Attention {
     Linear<D> qkv, proj;
@@ -23,4 +23,4 @@ template <Device D> struct Attention {
     }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

@@ -9,7 +9,7 @@
 #include "dinomaly/nn/layer_scale.hpp"
 #include "dinomaly/nn/mlp.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D, template <Device> class Mixer = Attention, template <Device> class Scale = LayerScale>
 struct Block {
@@ -41,4 +41,4 @@ struct Block {
     }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

@@ -21,7 +21,7 @@
 #include "dinomaly/nn/linear_attention.hpp"
 #include "dinomaly/nn/vit.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 namespace detail {
 
@@ -61,9 +61,11 @@ public:
     }
     template <Device D> Folding before(const NoScale<D>&) && { return std::move(*this); }
 
-    template <class W, class T> backend::FrozenLinear<W, T> packed() const {
-        const std::vector<T> w(w_.begin(), w_.end());
-        return {n_, k_, w.data(), std::vector<T>(b_.begin(), b_.end())};
+    /// The layer that runs on D with products in W.
+    template <Device D, class W> auto prepared() const {
+        using T = typename D::compute_type;
+        return backend::frozen_linear(D{}, std::type_identity<W>{}, n_, k_, std::vector<T>(w_.begin(), w_.end()),
+                                      std::vector<T>(b_.begin(), b_.end()));
     }
 
 private:
@@ -78,26 +80,30 @@ private:
 
 }  // namespace detail
 
+/// A linear layer prepared for device D with products in W.
+template <Device D, class W>
+using FrozenLinear = decltype(std::declval<const detail::Folding&>().template prepared<D, W>());
+
 /// fc2(gelu(fc1(x))) of two layers, packed.
 template <class W, Device D> auto freeze_mlp(const Linear<D>& fc1, const Linear<D>& fc2) {
-    using T = typename D::compute_type;
-    return backend::FrozenMlp<W, T>{detail::Folding(fc1).template packed<W, T>(),
-                                    detail::Folding(fc2).template packed<W, T>()};
+    return backend::FrozenMlp<FrozenLinear<D, W>>{detail::Folding(fc1).template prepared<D, W>(),
+                                                  detail::Folding(fc2).template prepared<D, W>()};
 }
 
 /// A nn::Block, folded and packed.
 template <class W, class B> auto freeze_block(const B& block) {
-    using T = typename B::device::compute_type;
+    using D = typename B::device;
     using detail::Folding;
-    backend::FrozenBlock<W, T> frozen{.norm1_eps = block.norm1.eps,
-                                      .norm2_eps = block.norm2.eps,
-                                      .heads = block.attn.heads,
-                                      .is_linear = false,
-                                      .attention_eps = 0,
-                                      .qkv = Folding(block.attn.qkv).after(block.norm1).template packed<W, T>(),
-                                      .proj = Folding(block.attn.proj).before(block.ls1).template packed<W, T>(),
-                                      .mlp = {Folding(block.mlp.fc1).after(block.norm2).template packed<W, T>(),
-                                              Folding(block.mlp.fc2).before(block.ls2).template packed<W, T>()}};
+    backend::FrozenBlock<FrozenLinear<D, W>> frozen{
+        .norm1_eps = block.norm1.eps,
+        .norm2_eps = block.norm2.eps,
+        .heads = block.attn.heads,
+        .is_linear = false,
+        .attention_eps = 0,
+        .qkv = Folding(block.attn.qkv).after(block.norm1).template prepared<D, W>(),
+        .proj = Folding(block.attn.proj).before(block.ls1).template prepared<D, W>(),
+        .mlp = {Folding(block.mlp.fc1).after(block.norm2).template prepared<D, W>(),
+                Folding(block.mlp.fc2).before(block.ls2).template prepared<D, W>()}};
     if constexpr (std::same_as<decltype(block.attn), LinearAttention<typename B::device>>) {
         frozen.is_linear = true;
         frozen.attention_eps = block.attn.eps;
@@ -113,7 +119,8 @@ public:
     /// Prepares blocks 0 .. last.
     FrozenVit(const VisionTransformer<D>& vit, std::int64_t last)
         : config_(vit.config),
-          projection_(detail::Folding(vit.patch_embed.proj.weight, vit.patch_embed.proj.bias).template packed<W, T>()) {
+          projection_(
+              detail::Folding(vit.patch_embed.proj.weight, vit.patch_embed.proj.bias).template prepared<D, W>()) {
         check(last < static_cast<std::int64_t>(vit.blocks.size()), "encoder", "block ", last, " of ",
               vit.blocks.size());
         stem_.config = vit.config;
@@ -134,16 +141,20 @@ public:
         return config_.prefix() + h * w;
     }
 
-    /// Runs one image [3, height, width]. The output [N, C] of block i is added to sums[i], where that is not null.
-    void run(const T* image, std::int64_t height, std::int64_t width, const std::vector<T*>& sums) const {
+    /// Runs `batch` images [batch, 3, height, width]. The output [batch, N, C] of block i is added to sums[i], where
+    /// that is not null.
+    void run(const T* images, std::int64_t batch, std::int64_t height, std::int64_t width,
+             const std::vector<T*>& sums) const {
         const std::int64_t count = tokens(height, width);
         const Tensor<Full<D>> position = position_of(height / config_.patch, width / config_.patch);
-        Tensor<Full<D>> x({count, config_.width});
         const Tensor<Full<D>> first = first_rows(position);
-        std::copy_n(first.data(), first.count(), x.data());
-        backend::frozen_patches(D{}, projection_, height, width, config_.patch, image, position.data() + config_.width,
-                                x.data() + first.count());
-        backend::frozen_blocks(D{}, blocks_, 1, count, x.data(), sums);
+        Tensor<Full<D>> x({batch, count, config_.width});
+        const std::int64_t stride = count * config_.width;
+        for (std::int64_t b = 0; b < batch; ++b)
+            Full<D>::copy(x.data() + b * stride, first.data(), static_cast<std::size_t>(first.count()) * sizeof(T));
+        backend::frozen_patches(D{}, projection_, {batch, 3, height, width, config_.patch}, images,
+                                position.data() + config_.width, x.data() + first.count(), stride);
+        backend::frozen_blocks(D{}, blocks_, batch, count, x.data(), sums);
     }
 
 private:
@@ -174,9 +185,9 @@ private:
 
     VitConfig config_;
     VisionTransformer<D> stem_;  // what makes the tokens; no blocks
-    backend::FrozenLinear<W, T> projection_;
-    std::vector<backend::FrozenBlock<W, T>> blocks_;
+    FrozenLinear<D, W> projection_;
+    std::vector<backend::FrozenBlock<FrozenLinear<D, W>>> blocks_;
     std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

@@ -9,7 +9,7 @@
 #include "dinomaly/core/random.hpp"
 #include "dinomaly/nn/module.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 namespace detail {
 
@@ -45,4 +45,4 @@ template <class M> void init_random_features(M& module, std::uint64_t seed) {
     });
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

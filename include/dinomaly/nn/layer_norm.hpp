@@ -5,7 +5,7 @@
 #include "dinomaly/nn/module.hpp"
 #include "dinomaly/ops/layer_norm.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct LayerNorm {
     Param<D> weight, bias;
@@ -24,4 +24,4 @@ template <Device D> struct LayerNorm {
     }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

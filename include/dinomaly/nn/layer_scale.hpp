@@ -5,7 +5,7 @@
 #include "dinomaly/nn/module.hpp"
 #include "dinomaly/ops/arithmetic.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct LayerScale {
     Param<D> gamma;
@@ -29,4 +29,4 @@ template <Device D> struct NoScale {
     void each(auto&&) {}
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

@@ -5,7 +5,7 @@
 #include "dinomaly/nn/module.hpp"
 #include "dinomaly/ops/linear.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct Linear {
     Param<D> weight, bias;
@@ -23,4 +23,4 @@ template <Device D> struct Linear {
     }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

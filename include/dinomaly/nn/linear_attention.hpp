@@ -6,7 +6,7 @@
 #include "dinomaly/nn/linear.hpp"
 #include "dinomaly/ops/linear_attention.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct LinearAttention {
     Linear<D> qkv, proj;
@@ -28,4 +28,4 @@ template <Device D> struct LinearAttention {
     }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

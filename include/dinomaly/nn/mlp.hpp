@@ -7,7 +7,7 @@
 #include "dinomaly/nn/linear.hpp"
 #include "dinomaly/ops/activation.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct Mlp {
     Linear<D> fc1, fc2;
@@ -27,4 +27,4 @@ template <Device D> struct Mlp {
     }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

@@ -21,7 +21,7 @@ template <Device D> using Param = Var<Full<D>>;
 
 }  // namespace dinomaly::inline DINOMALY_ABI
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 namespace detail {
 
@@ -70,4 +70,4 @@ template <class M> std::int64_t parameter_count(M& module) {
     return count;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

@@ -12,16 +12,20 @@
 #include "dinomaly/ops/activation.hpp"
 #include "dinomaly/ops/dropout.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
-/// Dropout of one training step: its probability, and a seed that is the run's and a stream that is the step's.
+/// Dropout of one training step: its probability, and a seed that is the run's and streams that are the step's. For a
+/// step that is recorded and replayed streams_before(step) stands in the device's memory, and `step` is 0.
 struct Noise {
     double probability;
     std::uint64_t seed, step;
+    const std::uint64_t* before = nullptr;
+
+    static std::uint64_t streams_before(std::uint64_t step) { return step * 16; }
 
     /// The random numbers of one of the step's dropouts. The upper half of a seed's streams is theirs alone: first
     /// values (nn/init.hpp) are drawn from the lower one.
-    Philox at(std::uint64_t place) const { return {seed, std::uint64_t{1} << 63 | (step * 16 + place)}; }
+    Philox at(std::uint64_t place) const { return {seed, std::uint64_t{1} << 63 | (streams_before(step) + place)}; }
 };
 
 template <Device D> struct NoisyBottleneck {
@@ -37,8 +41,9 @@ template <Device D> struct NoisyBottleneck {
             return fc2(gelu(h));
         }
         const double p = noise->probability;
-        const Var<D> h = fc1(dropout(x, p, noise->at(0)));  // [..., hidden]
-        return dropout(fc2(dropout(gelu(h), p, noise->at(1))), p, noise->at(2));
+        const std::uint64_t* before = noise->before;
+        const Var<D> h = fc1(dropout(x, p, noise->at(0), before));  // [..., hidden]
+        return dropout(fc2(dropout(gelu(h), p, noise->at(1), before)), p, noise->at(2), before);
     }
 
     void each(auto&& visit) {
@@ -47,4 +52,4 @@ template <Device D> struct NoisyBottleneck {
     }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

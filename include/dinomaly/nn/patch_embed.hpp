@@ -5,7 +5,7 @@
 #include "dinomaly/nn/module.hpp"
 #include "dinomaly/ops/patch_embed.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct PatchEmbed {
     /// The projection as published: a convolution's weight.
@@ -32,4 +32,4 @@ template <Device D> struct PatchEmbed {
     void each(auto&& visit) { visit("proj", proj); }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

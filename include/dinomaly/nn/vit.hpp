@@ -14,7 +14,7 @@
 #include "dinomaly/ops/concat.hpp"
 #include "dinomaly/ops/resample.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::nn {
+namespace dinomaly::nn {
 
 /// Sizes of a vision transformer.
 struct VitConfig {
@@ -28,6 +28,10 @@ struct VitConfig {
 
     friend bool operator==(const VitConfig&, const VitConfig&) = default;
 };
+
+}  // namespace dinomaly::nn
+
+namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct VisionTransformer {
     VitConfig config;
@@ -98,4 +102,4 @@ template <Device D> struct VisionTransformer {
     }
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::nn
+}  // namespace dinomaly::nn::inline DINOMALY_ABI

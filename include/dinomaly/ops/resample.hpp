@@ -60,14 +60,20 @@ inline std::array<double, 4> cubic_taps(double t) {
     return {far(1 + t), near(t), near(1 - t), far(2 - t)};
 }
 
-/// rows x columns^T for each plane of x [..., H, W].
+/// A row-major matrix of `rows` rows on the device.
+template <Device D> Tensor<D> matrix_tensor(std::int64_t rows, const std::vector<double>& values) {
+    const auto cols = static_cast<std::int64_t>(values.size()) / rows;
+    return Tensor<D>({rows, cols}, std::vector<typename D::value_type>(values.begin(), values.end()));
+}
+
+/// rows x columns^T for each plane of x [..., H, W], rows [height, H], columns [width, W].
+template <Device D> Var<D> apply_separable(const Var<D>& x, const Tensor<D>& rows, const Tensor<D>& columns) {
+    return matmul(Var<D>(rows), Var<D>(linear(x, Var<D>(columns))));  // [..., H, width], then [..., height, width]
+}
 template <Device D>
 Var<D> apply_separable(const Var<D>& x, const std::vector<double>& rows, const std::vector<double>& columns,
                        std::int64_t height, std::int64_t width) {
-    using T = typename D::value_type;
-    const Tensor<D> r({height, x.size(-2)}, std::vector<T>(rows.begin(), rows.end()));
-    const Tensor<D> c({width, x.size(-1)}, std::vector<T>(columns.begin(), columns.end()));
-    return matmul(Var<D>(r), Var<D>(linear(x, Var<D>(c))));  // [..., H, width], then [..., height, width]
+    return apply_separable(x, matrix_tensor<D>(height, rows), matrix_tensor<D>(width, columns));
 }
 
 }  // namespace detail

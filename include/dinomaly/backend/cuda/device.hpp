@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cuda<T>: memory of the current GPU from a cache of blocks, and copies on the compute stream.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "dinomaly/backend/block_cache.hpp"
+#include "dinomaly/backend/cuda/runtime.hpp"
+#include "dinomaly/core/bfloat16.hpp"
+#include "dinomaly/core/concepts.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::backend {
+
+/// Memory of the GPU. A freed block may be handed out again while kernels still use it: those that come next wait for
+/// them, as all work goes through one stream.
+struct DeviceMemory {
+    static constexpr std::size_t alignment = 512;
+
+    static void* take(std::size_t bytes) {
+        void* block = nullptr;
+        const cudaError_t status = cudaMalloc(&block, bytes);
+        if (status == cudaErrorMemoryAllocation) {
+            static_cast<void>(cudaGetLastError());  // the next call would report it again
+            return nullptr;
+        }
+        cuda::expect_success(status, "cudaMalloc");
+        return block;
+    }
+    /// At the end of a program the driver may be gone before the last block; that is no error.
+    static void give(void* block) { static_cast<void>(cudaFree(block)); }
+    [[noreturn]] static void refuse(std::size_t bytes) {
+        std::size_t free = 0, total = 0;
+        cuda::expect_success(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+        fail("cuda", "out of memory: ", bytes >> 20, " MB asked for, ", free >> 20, " of ", total >> 20,
+             " MB are free");
+    }
+};
+
+using DeviceCache = BlockCache<DeviceMemory>;
+
+namespace cuda {
+
+/// Memory on the GPU for `count` elements that lasts as long as the handle; not initialised.
+template <class T> std::shared_ptr<T> scratch(std::int64_t count) {
+    return std::static_pointer_cast<T>(DeviceCache::allocate(static_cast<std::size_t>(count) * sizeof(T)));
+}
+
+template <class T> __global__ void fill_kernel(std::int64_t count, T* target, T value) {
+    const std::int64_t i = thread_index();
+    if (i < count) target[i] = value;
+}
+
+}  // namespace cuda
+
+}  // namespace dinomaly::inline DINOMALY_ABI::backend
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+/// The current GPU with elements of type T: float or bfloat16.
+template <class T> struct Cuda {
+    using value_type = T;
+    using compute_type = float;
+    using full = Cuda<float>;
+
+    static std::shared_ptr<void> allocate(std::size_t bytes) { return backend::DeviceCache::allocate(bytes); }
+    static void zero(void* target, std::size_t bytes) {
+        if (bytes != 0)
+            backend::cuda::expect_success(cudaMemsetAsync(target, 0, bytes, backend::cuda::stream()),
+                                          "cudaMemsetAsync");
+    }
+    static void fill(T* target, std::size_t count, T value) {
+        constexpr int threads = 256;
+        const auto n = static_cast<std::int64_t>(count);
+        if (n != 0)
+            backend::cuda::launch({backend::cuda::blocks_for(n, threads), threads}, backend::cuda::fill_kernel<T>, n,
+                                  target, value);
+    }
+    /// The source may change as soon as this returns. Throws Error while work is recorded, as a replay would read the
+    /// source again.
+    static void upload(void* target, const void* source, std::size_t bytes) {
+        check(!backend::cuda::is_recording(), "cuda", bytes, " bytes from the host in work that is being recorded");
+        transfer(target, source, bytes, cudaMemcpyHostToDevice);
+    }
+    /// Waits for all work before, so that the target holds its results.
+    static void download(void* target, const void* source, std::size_t bytes) {
+        transfer(target, source, bytes, cudaMemcpyDeviceToHost);
+        backend::cuda::synchronize();
+    }
+    static void copy(void* target, const void* source, std::size_t bytes) {
+        transfer(target, source, bytes, cudaMemcpyDeviceToDevice);
+    }
+
+private:
+    static void transfer(void* target, const void* source, std::size_t bytes, cudaMemcpyKind kind) {
+        if (bytes != 0)
+            backend::cuda::expect_success(cudaMemcpyAsync(target, source, bytes, kind, backend::cuda::stream()),
+                                          "cudaMemcpyAsync");
+    }
+};
+
+}  // namespace dinomaly::inline DINOMALY_ABI

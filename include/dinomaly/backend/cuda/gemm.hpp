@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gemm verb on the GPU: C = A B or C += A B for row-major matrices, each operand transposed or not, batched; and
+// the same with a bias and a residual taken up before the result is rounded.
+//
+// The products are cuBLASLt's (backend/cuda/blas.hpp), summed in float. Both operands are of one type: bfloat16 into
+// bfloat16 or float, or float into float. Weights are rounded where they change, once, not by every product.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "dinomaly/backend/cuda/blas.hpp"
+
+namespace dinomaly::inline DINOMALY_ABI::backend {
+
+/// What a product takes up on its way: bias [n] in every row, packed and aligned to 16 bytes, and residual [m, n], a
+/// matrix for each of the batch, which may be the result's own memory. Either may be missing.
+template <class C> struct Addends {
+    const C* bias = nullptr;
+    Matrix<const C> residual = {};
+};
+
+/// C [m, n] = A [m, k] B [k, n] + residual + bias for `batch` products at once; rounded once. A bias or a residual
+/// needs k > 0.
+template <class T, class A = T, class B = T, class C = T>
+void gemm(Cuda<T>, std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, Matrix<const A> a,
+          Matrix<const B> b, Matrix<C> c, const Addends<C>& addends) {
+    static_assert(std::is_same_v<A, B>, "both operands of one type");
+    static_assert(std::is_same_v<T, A> || (std::is_same_v<T, float> && std::is_same_v<A, bfloat16>),
+                  "operands in the type of the products, or one that it holds exactly");
+    static_assert(std::is_same_v<C, float> || std::is_same_v<A, bfloat16>, "products of floats are stored as floats");
+    check(!c.transposed && !addends.residual.transposed, "gemm",
+          "a transposed result or residual, expected one by rows");
+    if (batch * m * n == 0) return;
+    check(k > 0, "gemm", "a sum over nothing with a bias or a residual, expected k > 0");
+    const cuda::BlasProduct product{batch, m, n, k, a, b, addends.residual, c, addends.bias};
+    cuda::multiply(product);
+}
+
+/// C [m, n] = A [m, k] B [k, n] for `batch` products at once; adds to C on request. Sizes are those after
+/// transposition.
+template <class T, class A = T, class B = T, class C = T>
+void gemm(Cuda<T> device, std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, Matrix<const A> a,
+          Matrix<const B> b, Matrix<C> c, bool adds = false) {
+    if (k > 0) {
+        Addends<C> addends;
+        if (adds) addends.residual = {c.data, c.stride, c.transposed, c.batch_stride};
+        gemm(device, batch, m, n, k, a, b, c, addends);
+    } else if (!adds) {
+        for (std::int64_t i = 0; i < batch; ++i)
+            for (std::int64_t row = 0; row < m; ++row)
+                Cuda<C>::zero(c.at(i).data + row * c.stride, static_cast<std::size_t>(n) * sizeof(C));
+    }
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI::backend
