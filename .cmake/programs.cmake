@@ -4,18 +4,28 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)  # clang-tidy and editors read them
 
 add_library(dinomaly_build_flags INTERFACE)
-target_compile_options(dinomaly_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-                                                      "$<$<BOOL:${DINOMALY_NATIVE}>:-march=native>")
+# cxx_flags(FLAG...): flags for what the host's compiler compiles; nvcc has its own.
+function(cxx_flags)
+    foreach(flag IN LISTS ARGN)
+        target_compile_options(dinomaly_build_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${flag}>")
+    endforeach()
+endfunction()
+cxx_flags(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+if(DINOMALY_NATIVE)
+    cxx_flags(-march=native)
+endif()
+target_compile_options(dinomaly_build_flags INTERFACE
+                       "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--expt-relaxed-constexpr -Werror all-warnings>")
 
 # g++ 12 sees overlapping copies in "text" + std::string that are not there (its bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    target_compile_options(dinomaly_build_flags INTERFACE -Wno-restrict)
+    cxx_flags(-Wno-restrict)
 endif()
 
 if(DINOMALY_SANITIZE)
     # At -O1 with instrumentation g++ 12 sees uninitialised values in <immintrin.h> and in Eigen that are not there.
-    target_compile_options(dinomaly_build_flags INTERFACE -fsanitize=${DINOMALY_SANITIZE} -fno-sanitize-recover=all
-                                                          -fno-omit-frame-pointer -O1 -g1 -Wno-maybe-uninitialized)
+    cxx_flags(-fsanitize=${DINOMALY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1
+              -Wno-maybe-uninitialized)
     target_link_options(dinomaly_build_flags INTERFACE -fsanitize=${DINOMALY_SANITIZE})
 endif()
 

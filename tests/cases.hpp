@@ -300,6 +300,10 @@ template <class Visit> void model_cases(const Visit& visit) {
                {x, c, c},
                [](const auto& in) { return layer_norm(in[0], in[1], in[2], 1e-6); },
                Golden{"layer_norm", {"x", "w", "b"}}});
+    for (const std::int64_t cols : {390, 801, 1030})  // as far as a GPU keeps a row in registers, and beyond
+        visit(Case{"layer_norm of " + std::to_string(cols) + " channels",
+                   {draw({19, cols}), draw({cols}).scaled(0.3).shifted(1), draw({cols})},
+                   [](const auto& in) { return layer_norm(in[0], in[1], in[2], 1e-6); }});
     visit(Case{"layer_norm of nearly equal values",
                {draw({2, 37, 48}).scaled(1e-3).shifted(5), c, c},
                [](const auto& in) { return layer_norm(in[0], in[1], in[2], 1e-8); },

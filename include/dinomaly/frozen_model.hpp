@@ -2,14 +2,15 @@
 // The frozen forms of a Dinomaly: FrozenEncoder for training, FrozenDinomaly for use.
 //
 // Both compute what model.hpp computes, folded and packed (nn/frozen.hpp). Running sums of the two groups take the
-// place of eight blocks' outputs, and blocks after the last kept one are not even prepared. Pictures are done one after
-// the other, which keeps them in cache, and a picture's numbers do not depend on its batch. Products are done in W,
-// which may be 8-bit codes, attention in the device's type.
+// place of eight blocks' outputs, and blocks after the last kept one are not even prepared. On a CPU pictures are done
+// one after the other, which keeps them in cache, and a picture's numbers do not depend on its batch. Products are done
+// in W, which may be 8-bit codes, attention in the device's type.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -35,11 +36,12 @@ public:
         const Shape shape{batch, vit_.tokens(height, width), vit_.config().width};
         std::array<Tensor<Full<D>>, 2> groups{zeros<Full<D>>(shape), zeros<Full<D>>(shape)};
         const std::size_t half = kept_.size() / 2;
-        for (std::int64_t b = 0; b < batch; ++b) {
+        const std::int64_t together = backend::pictures_together(D{}, batch);
+        for (std::int64_t b = 0; b < batch; b += together) {
             std::vector<T*> sums(static_cast<std::size_t>(kept_.back()) + 1, nullptr);
             for (std::size_t i = 0; i < kept_.size(); ++i)
                 sums[static_cast<std::size_t>(kept_[i])] = groups[i / half].data() + b * shape.count(1, 3);
-            vit_.run(images.data() + b * 3 * height * width, height, width, sums);
+            vit_.run(images.data() + b * 3 * height * width, together, height, width, sums);
         }
         const NoGrad frozen;
         for (auto& group : groups) assign(group, group * (1 / static_cast<double>(half)));
@@ -77,17 +79,30 @@ public:
     /// Anomaly maps [B, 256, 256] of images [B, 3, H, W]; see Dinomaly::anomaly_map.
     Var<Full<D>> anomaly_map(const Tensor<Full<D>>& images) const {
         const NoGrad predicting;
+        check(images.rank() == 4, "model", "images ", images.shape(), ": [B, 3, H, W] expected");
+        const std::shared_ptr<const MapMaker> maker = map_maker(images.size(2), images.size(3));
         std::vector<Var<Full<D>>> maps;
-        for (std::int64_t b = 0; b < images.size(0); ++b) {
-            const Groups en = encoder_->encode_full(images.rows(b, 1));
-            maps.push_back(anomaly::anomaly_map(patches(en), patches(decode(en)), images.size(2), images.size(3),
-                                                config_.encoder.patch));
+        const std::int64_t together = backend::pictures_together(D{}, images.size(0));
+        for (std::int64_t b = 0; b < images.size(0); b += together) {
+            const Groups en = encoder_->encode_full(images.rows(b, together));
+            maps.push_back((*maker)(patches(en), patches(decode(en))));
         }
         return maps.size() == 1 ? maps[0] : concat(maps, 0);
     }
 
 private:
     using Groups = anomaly::Groups<Full<D>>;
+    using MapMaker = anomaly::MapMaker<Full<D>>;
+
+    /// That of the last size is kept.
+    std::shared_ptr<const MapMaker> map_maker(std::int64_t height, std::int64_t width) const {
+        const std::lock_guard lock(kept_->mutex);
+        if (kept_->height != height || kept_->width != width) {
+            kept_->maker = std::make_shared<const MapMaker>(height, width, config_.encoder.patch);
+            kept_->height = height, kept_->width = width;
+        }
+        return kept_->maker;
+    }
 
     Groups decode(const Groups& en) const {
         Tensor<Full<D>> x = Var<Full<D>>(0.5 * (en[0] + en[1])).value();
@@ -106,10 +121,17 @@ private:
         return {slice(groups[0], 1, first, count), slice(groups[1], 1, first, count)};
     }
 
+    struct Kept {
+        std::mutex mutex;
+        std::int64_t height = -1, width = -1;
+        std::shared_ptr<const MapMaker> maker;
+    };
+
     DinomalyConfig config_;
+    std::shared_ptr<Kept> kept_ = std::make_shared<Kept>();
     std::shared_ptr<const Encoder> encoder_;
-    backend::FrozenMlp<W, T> bottleneck_;
-    std::vector<backend::FrozenBlock<W, T>> decoder_;
+    backend::FrozenMlp<nn::FrozenLinear<D, W>> bottleneck_;
+    std::vector<backend::FrozenBlock<nn::FrozenLinear<D, W>>> decoder_;
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI

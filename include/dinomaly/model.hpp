@@ -23,7 +23,7 @@
 #include "dinomaly/nn/noisy_bottleneck.hpp"
 #include "dinomaly/nn/vit.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI {
+namespace dinomaly {
 
 /// Eight blocks, every step-th from the first on: 2, 3, .., 9 of S and B, 4, 6, .., 18 of L.
 inline std::vector<std::int64_t> eight_blocks(std::int64_t first, std::int64_t step) {
@@ -65,6 +65,10 @@ struct DinomalyConfig {
             check(eps >= 0 && eps <= 1, "model", "an eps of ", eps, ", a small number from 0 on expected");
     }
 };
+
+}  // namespace dinomaly
+
+namespace dinomaly::inline DINOMALY_ABI {
 
 template <Device D> struct Dinomaly {
     using Decoder = nn::Block<D, nn::LinearAttention, nn::NoScale>;

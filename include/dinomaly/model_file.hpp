@@ -21,9 +21,9 @@
 #include "dinomaly/model.hpp"
 #include "dinomaly/nn/init.hpp"
 #include "dinomaly/version.hpp"
-#include "dinomaly/vision/normalize.hpp"
+#include "dinomaly/vision/preprocess.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI {
+namespace dinomaly {
 
 /// What a model file says besides the weights.
 struct ModelInfo {
@@ -33,6 +33,10 @@ struct ModelInfo {
     std::string trained_hash;                            ///< io::hash of bottleneck and decoder
     nlohmann::json training = nlohmann::json::object();  ///< the settings it was trained with
 };
+
+}  // namespace dinomaly
+
+namespace dinomaly::inline DINOMALY_ABI {
 
 /// A model and what its file says about it.
 template <Device D> struct LoadedModel {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
@@ -53,23 +54,36 @@ public:
 
     /// Judges `count` pictures that are prepared already: pixels [count, 3, crop, crop] (vision::to_input).
     std::vector<Prediction> judge(std::span<const float> pixels, std::int64_t count) const {
+        if (count == 0) return {};
         const std::int64_t crop = sizes().crop;
         using T = typename D::compute_type;
         const Tensor<Full<D>> images({count, 3, crop, crop}, std::vector<T>(pixels.begin(), pixels.end()));
-        const Var<Full<D>> maps = model_->anomaly_map(images);
-        const std::vector<float> scores = anomaly::image_score(maps);
-        const std::vector<T> values = maps.value().to_vector();
+        const std::lock_guard lock(work_->mutex);
+        work_->replay.feed(work_->images, images);
+        work_->replay.run([this] {
+            work_->maps = model_->anomaly_map(work_->images).value();
+            work_->scores = anomaly::image_scores(work_->maps);
+        });
+        const std::vector<T> scores = work_->scores.to_vector(), values = work_->maps.to_vector();
         const std::int64_t each = anomaly::map_size * anomaly::map_size;
         std::vector<Prediction> predictions;
         for (std::int64_t i = 0; i < count; ++i)
-            predictions.push_back({scores[static_cast<std::size_t>(i)],
+            predictions.push_back({static_cast<float>(scores[static_cast<std::size_t>(i)]),
                                    std::vector<float>(values.begin() + i * each, values.begin() + (i + 1) * each)});
         return predictions;
     }
 
 private:
+    /// What a GPU records, and the memory that this reads and writes.
+    struct Work {
+        std::mutex mutex;
+        backend::Replay<D> replay;
+        Tensor<Full<D>> images, maps, scores;
+    };
+
     std::shared_ptr<const FrozenDinomaly<D, W>> model_;
     ModelInfo info_;
+    std::shared_ptr<Work> work_ = std::make_shared<Work>();
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -5,10 +5,13 @@
 // trained values and the optimiser's moments are the whole state: a resumed run gives the same bits.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dinomaly/frozen_model.hpp"
@@ -59,31 +62,52 @@ public:
 
     /// One iteration on pictures [B, 3, H, W]. Throws Error, leaving the weights alone, when the loss or the gradient
     /// is not finite.
-    StepResult step(const Tensor<Full<D>>& images) { return learn(encoder_->encode(images)); }
+    StepResult step(const Tensor<Full<D>>& images) {
+        submit(images);
+        return collect().back();
+    }
+    /// One iteration on the encoder's features of the pictures (FrozenEncoder::encode).
+    StepResult learn(const anomaly::Groups<D>& features) {
+        submit(features);
+        return collect().back();
+    }
+
+    /// The same without waiting for what they tell: a GPU goes on while the host prepares the next batch.
+    void submit(const Tensor<Full<D>>& images) {
+        check(images.rank() == 4, "train", "images ", images.shape(), ": [B, 3, H, W] expected");
+        const std::int64_t patch = model_.config.encoder.patch;
+        begin(images.size(0) * (images.size(2) / patch) * (images.size(3) / patch));
+        encoding_.feed(images_, images);
+        encoding_.run([&] { run(encoder_->encode(images_)); });
+        end();
+    }
+    void submit(const anomaly::Groups<D>& features) {
+        begin(features[0].size(0) * (features[0].size(1) - model_.config.encoder.prefix()));
+        for (std::size_t i = 0; i < features.size(); ++i) learning_.feed(features_[i], features[i].value());
+        learning_.run([&] { run({features_[0], features_[1]}); });
+        end();
+    }
+
+    /// What the steps since the last call tell, in order; waits for them. Throws Error when the loss or the gradient of
+    /// one was not finite; that step changed nothing.
+    std::vector<StepResult> collect() {
+        read_results();
+        std::vector<StepResult> done = std::exchange(results_, {});
+        const auto failed = [](const StepResult& r) { return !std::isfinite(r.loss) || !std::isfinite(r.grad_norm); };
+        const auto first = std::ranges::find_if(done, failed);
+        if (first != done.end()) {
+            const std::int64_t count = std::ranges::count_if(done, failed);
+            iteration_ -= count;
+            optimizer_.forget_steps(count);
+            check(std::isfinite(first->loss), "train", "the loss of iteration ", first->iteration, " is ", first->loss,
+                  "; an attention eps of 1e-6 or a lower learning rate may help");
+            fail("train", "the gradient of iteration ", first->iteration, " is not finite");
+        }
+        return done;
+    }
 
     /// The frozen encoder, whose features learn() takes.
     const std::shared_ptr<const FrozenEncoder<D>>& encoder() const { return encoder_; }
-
-    /// One iteration on the encoder's features of the pictures (FrozenEncoder::encode).
-    StepResult learn(const anomaly::Groups<D>& features) {
-        const nn::Noise noise{config_.dropout, config_.seed, static_cast<std::uint64_t>(iteration_)};
-        const anomaly::Groups<Full<D>> en = model_.patches(features),
-                                       de = model_.patches(model_.decode(features, noise));
-        const Var<Full<D>> loss =
-            anomaly::loose_loss(en, de, anomaly::easy_fraction(iteration_, config_.hard_mining_ramp));
-        StepResult result{iteration_, static_cast<double>(loss.item()), 0, schedule_(iteration_)};
-        check(std::isfinite(result.loss), "train", "the loss of iteration ", iteration_, " is ", result.loss,
-              "; an attention eps of 1e-6 or a lower learning rate may help");
-        auto trained = model_.trained();
-        nn::clear_gradients(trained);
-        loss.backward();
-        result.grad_norm = optim::clip_gradients(parameters(model_), config_.max_grad_norm);
-        check(std::isfinite(result.grad_norm), "train", "the gradient of iteration ", iteration_, " is not finite");
-        optimizer_.step(result.lr);
-        nn::clear_gradients(trained);
-        ++iteration_;
-        return result;
-    }
 
     /// Adds the state of the run to a file's contents.
     void store(io::StateDict& dict) const {
@@ -120,9 +144,52 @@ public:
         });
         iteration_ = std::stoll(found->second);
         optimizer_.restore(iteration_, std::move(moments));
+        encoding_.forget(), learning_.forget();
     }
 
 private:
+    using T = typename D::compute_type;
+    static constexpr std::int64_t results_kept = 64;  // on the device, before they are read
+
+    /// Sets what differs from step to step; `tokens` are those of the batch that are compared.
+    void begin(std::int64_t tokens) {
+        const auto i = static_cast<std::uint64_t>(iteration_);
+        streams_.set(nn::Noise::streams_before(i));
+        hard_.set(anomaly::hard_count(tokens, anomaly::easy_fraction(iteration_, config_.hard_mining_ramp)));
+        lr_ = schedule_(iteration_);
+        optimizer_.prepare(lr_);
+    }
+
+    /// The step itself; all of it may be recorded.
+    void run(const anomaly::Groups<D>& features) {
+        const nn::Noise noise{config_.dropout, config_.seed, 0, streams_.data()};
+        const anomaly::Groups<Full<D>> en = model_.patches(features),
+                                       de = model_.patches(model_.decode(features, noise));
+        const Var<Full<D>> loss = anomaly::loose_loss(en, de, hard_);
+        auto trained = model_.trained();
+        nn::clear_gradients(trained);
+        loss.backward();
+        Full<D>::copy(result_.data(), loss.value().data(), sizeof(T));
+        optimizer_.apply(config_.max_grad_norm, result_.data() + 1);
+        nn::clear_gradients(trained);
+    }
+
+    void end() {
+        if (waiting_ == results_kept) read_results();
+        Full<D>::copy(told_.data() + 2 * waiting_++, result_.data(), 2 * sizeof(T));
+        results_.push_back({iteration_++, 0, 0, lr_});
+    }
+
+    void read_results() {
+        const std::vector<T> told = told_.to_vector();
+        for (std::int64_t i = 0; i < waiting_; ++i) {
+            StepResult& result = results_[results_.size() - static_cast<std::size_t>(waiting_ - i)];
+            result.loss = static_cast<double>(told[static_cast<std::size_t>(2 * i)]);
+            result.grad_norm = static_cast<double>(told[static_cast<std::size_t>(2 * i + 1)]);
+        }
+        waiting_ = 0;
+    }
+
     static std::vector<Param<D>> parameters(Dinomaly<D>& model) {
         std::vector<Param<D>> all;
         auto trained = model.trained();
@@ -142,6 +209,17 @@ private:
     optim::WarmCosine schedule_;
     optim::StableAdamW<Full<D>> optimizer_;
     std::int64_t iteration_ = 0;
+    double lr_ = 0;
+
+    backend::Replay<D> encoding_, learning_;
+    Tensor<Full<D>> images_;                   // what the one reads
+    std::array<Tensor<D>, 2> features_;        // what the other reads
+    Cell<D, std::uint64_t> streams_;           // of this step's dropout
+    Cell<Full<D>, std::int64_t> hard_;         // tokens that count as hard
+    Tensor<Full<D>> result_{{2}};              // loss and gradient norm of this step,
+    Tensor<Full<D>> told_{{results_kept, 2}};  // and of steps whose results were not read yet
+    std::int64_t waiting_ = 0;
+    std::vector<StepResult> results_;
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -4,8 +4,8 @@
 
 #include "dinomaly/core/macros.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI {
+namespace dinomaly {
 
 inline constexpr const char* version = "0.1.0";
 
-}  // namespace dinomaly::inline DINOMALY_ABI
+}  // namespace dinomaly

@@ -64,7 +64,7 @@ def wrong_include(place, bracket, name):
             return None
         if len(parts) == 1:
             return f"{layer} may not include the convenience header {name}"
-        if parts[0] == "backend" and layer == "backend" and len(place.parts) > 2 and parts[1] != place.parts[1]:
+        if parts[0] == "backend" and layer == "backend" and len(place.parts) > 2 and len(parts) > 2 and parts[1] != place.parts[1]:
             return f"{folder} may not include the other backend's {name}"
         if parts[0] != layer and parts[0] not in LAYERS[layer] and target not in LAYERS[layer]:
             return f"{layer} may not include {name}"

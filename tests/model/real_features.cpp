@@ -9,6 +9,7 @@
 
 #include "dinomaly/model_file.hpp"
 #include "dinomaly/vision/codec.hpp"
+#include "dinomaly/vision/normalize.hpp"
 #include "tests/model/small.hpp"
 
 using namespace dinomaly;

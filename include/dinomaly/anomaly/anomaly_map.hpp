@@ -64,25 +64,46 @@ template <Device D> Var<D> gaussian_blur(const Var<D>& x, std::int64_t taps, dou
                                              detail::blur_matrix(x.size(-1), taps, deviation), x.size(-2), x.size(-1));
 }
 
+/// Makes the maps of pictures of one size: its two matrices are computed once.
+template <Device D> class MapMaker {
+public:
+    /// For pictures of height x width, cut into patches of `patch`.
+    MapMaker(std::int64_t height, std::int64_t width, std::int64_t patch)
+        : rows_(matrix(height / patch, height)), cols_(matrix(width / patch, width)) {}
+
+    /// Maps [B, 256, 256] of groups [B, h w, C].
+    Var<D> operator()(const Groups<D>& en, const Groups<D>& de) const {
+        const Var<D> distance = 0.5 * (point_distance(en[0], de[0]) + point_distance(en[1], de[1]));
+        return dinomaly::detail::apply_separable(reshape(distance, {distance.size(0), rows_.size(1), cols_.size(1)}),
+                                                 rows_, cols_);
+    }
+
+private:
+    static Tensor<D> matrix(std::int64_t patches, std::int64_t pixels) {
+        return dinomaly::detail::matrix_tensor<D>(map_size, detail::map_matrix(patches, pixels));
+    }
+
+    Tensor<D> rows_, cols_;
+};
+
 /// Maps [B, 256, 256] of groups [B, h w, C] of pictures of height x width, cut into patches of `patch`.
 template <Device D>
 Var<D> anomaly_map(const Groups<D>& en, const Groups<D>& de, std::int64_t height, std::int64_t width,
                    std::int64_t patch) {
-    const Var<D> distance = 0.5 * (point_distance(en[0], de[0]) + point_distance(en[1], de[1]));
-    const std::int64_t rows = height / patch, cols = width / patch;
-    return dinomaly::detail::apply_separable(reshape(distance, {distance.size(0), rows, cols}),
-                                             detail::map_matrix(rows, height), detail::map_matrix(cols, width),
-                                             map_size, map_size);
+    return MapMaker<D>(height, width, patch)(en, de);
 }
 
 /// For each map [B, H, W] the mean of its largest int(H W part) values, or the largest when that is none: [B].
-template <Device D> std::vector<float> image_score(const Var<D>& maps, double part = 0.01) {
+template <Device D> Tensor<D> image_scores(const Tensor<D>& maps, double part = 0.01) {
     const std::int64_t pixels = maps.size(1) * maps.size(2);
     const std::int64_t k = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(pixels) * part));
     Tensor<D> scores({maps.size(0)});
-    for (std::int64_t i = 0; i < maps.size(0); ++i)
-        backend::mean_of_largest(D{}, pixels, maps.value().data() + i * pixels, k, scores.data() + i);
-    const auto values = scores.to_vector();
+    backend::mean_of_largest(D{}, maps.size(0), pixels, maps.data(), k, scores.data());
+    return scores;
+}
+/// The same on the host.
+template <Device D> std::vector<float> image_score(const Var<D>& maps, double part = 0.01) {
+    const auto values = image_scores(maps.value(), part).to_vector();
     return {values.begin(), values.end()};
 }
 

@@ -15,7 +15,7 @@
 #include "dinomaly/core/error.hpp"
 #include "dinomaly/core/macros.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 static_assert(std::endian::native == std::endian::little, "weight files are read in place, and they are little endian");
 
@@ -71,4 +71,4 @@ private:
     std::size_t position_ = 0;
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

@@ -18,7 +18,7 @@
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/nn/module.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 /// How a module's parameters and a file's names match.
 struct WeightReport {
@@ -52,6 +52,7 @@ struct ShapesOnly {
 
     static std::shared_ptr<void> allocate(std::size_t) { return std::make_shared<char>(); }
     static void zero(void*, std::size_t) {}
+    static void fill(float*, std::size_t, float) {}
     static void upload(void*, const void*, std::size_t) {}
     static void download(void*, const void*, std::size_t) {}
     static void copy(void*, const void*, std::size_t) {}
@@ -127,4 +128,4 @@ template <class M> void store_weights(M& module, StateDict& dict, const std::str
                            [&](const std::string& name, auto& p) { store_tensor(dict, prefix + name, p.value()); });
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

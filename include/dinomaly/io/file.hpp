@@ -25,7 +25,7 @@
 #include "dinomaly/core/error.hpp"
 #include "dinomaly/core/macros.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 /// A read-only range of bytes together with whatever keeps it alive; copies are cheap and share the owner.
 struct SharedBytes {
@@ -157,4 +157,4 @@ inline void write_text(const std::filesystem::path& path, std::string_view text)
     write_atomically(path, [text](OutputFile& file) { file.write(text); });
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

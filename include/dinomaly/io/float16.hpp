@@ -9,7 +9,7 @@
 
 #include "dinomaly/core/macros.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 /// The value of a half; exact.
 inline float float_from_half(std::uint16_t half) {
@@ -54,4 +54,4 @@ inline float round_to_odd(double value) {
     return std::bit_cast<float>(word | 1U);
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

@@ -23,7 +23,7 @@
 #include "dinomaly/core/macros.hpp"
 #include "dinomaly/io/state_dict.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 /// A checksum of bytes: XXH3 with 64 bits.
 inline std::uint64_t hash_bytes(std::span<const std::byte> bytes) {
@@ -61,4 +61,4 @@ inline std::string hash(const StateDict& dict) {
     return text;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

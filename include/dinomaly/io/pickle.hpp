@@ -24,7 +24,7 @@
 #include "dinomaly/core/macros.hpp"
 #include "dinomaly/io/byte_reader.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io::pickle {
+namespace dinomaly::io::pickle {
 
 inline constexpr std::size_t max_operations = 4'000'000;  ///< opcodes of one pickle; a tensor takes about forty
 
@@ -347,4 +347,4 @@ inline Document parse(std::span<const std::byte> bytes, const std::string& place
     return Machine(bytes, place).run();
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io::pickle
+}  // namespace dinomaly::io::pickle

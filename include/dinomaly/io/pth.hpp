@@ -31,7 +31,7 @@
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/io/zip.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 /// Reads one .pth file that lies in memory.
 class PthParser {
@@ -320,4 +320,4 @@ inline StateDict read_pth(const std::filesystem::path& path) {
     return parse_pth(map_file(path), path.string());
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

@@ -27,7 +27,7 @@
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/state_dict.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 inline constexpr std::uint64_t max_safetensors_header = 100'000'000;  ///< bytes; the limit of the published reader
 
@@ -222,4 +222,4 @@ inline void write_safetensors(const std::filesystem::path& path, const StateDict
     });
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

@@ -20,7 +20,7 @@
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/hash.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 /// Used by one thread at a time; reading from several is safe while none writes.
 class SlotStore {
@@ -179,4 +179,4 @@ private:
     std::size_t filled_ = 0;
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

@@ -28,7 +28,7 @@
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/float16.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 /// Element types of weight files.
 enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
@@ -187,4 +187,4 @@ private:
     std::unordered_map<std::string, std::size_t> index_;
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

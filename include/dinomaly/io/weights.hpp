@@ -20,7 +20,7 @@
 #include "dinomaly/io/safetensors.hpp"
 #include "dinomaly/io/state_dict.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 /// Reads a safetensors or PyTorch file that lies in memory; `place` opens the messages. Throws Error for other content.
 inline StateDict parse_state_dict(const SharedBytes& file, const std::string& place) {
@@ -82,4 +82,4 @@ inline void convert(const std::filesystem::path& in, const std::filesystem::path
     write_safetensors(out, cast(load_state_dict(in), dtype));
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

@@ -24,7 +24,7 @@
 #include "dinomaly/io/byte_reader.hpp"
 #include "dinomaly/io/file.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::io {
+namespace dinomaly::io {
 
 class ZipArchive {
 public:
@@ -261,4 +261,4 @@ private:
     std::unordered_map<std::string, std::size_t> index_;
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::io
+}  // namespace dinomaly::io

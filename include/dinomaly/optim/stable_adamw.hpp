@@ -11,11 +11,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "dinomaly/core/cell.hpp"
 #include "dinomaly/ops/math.hpp"
 #include "dinomaly/ops/reduce.hpp"
+#include "dinomaly/optim/clip.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::optim {
 
@@ -23,6 +26,12 @@ struct StableAdamWConfig {
     double beta1 = 0.9, beta2 = 0.999;
     double eps = 1e-10;
     double weight_decay = 1e-4;
+};
+
+/// Whether D clips and updates all parameters at once, without a word to the host.
+template <class D>
+concept UpdatesAtOnce = requires {
+    sizeof(backend::AdamTensors<D>);
 };
 
 template <Device D> class StableAdamW {
@@ -40,24 +49,39 @@ public:
 
     /// One update of every parameter from its gradient.
     void step(double lr) {
+        prepare(lr);
+        update();
+    }
+
+    /// Counts a step and sets its learning rate, for apply().
+    void prepare(double lr) {
         ++steps_;
-        const double t = static_cast<double>(steps_), b1 = config_.beta1, b2 = config_.beta2;
-        const double correct1 = 1 - std::pow(b1, t), correct2 = std::sqrt(1 - std::pow(b2, t));
-        for (std::size_t i = 0; i < parameters_.size(); ++i) {
-            Tensor<D>& p = parameters_[i].value();
-            const Tensor<D>& g = parameters_[i].grad();
-            auto& [m, v, vmax] = moments_[i];
-            assign(m, b1 * m + (1 - b1) * g);
-            assign(v, b2 * v + (1 - b2) * square(g));
-            assign(vmax, maximum(vmax, v));
-            const auto den = sqrt(vmax) / correct2 + config_.eps;
-            const double rms = std::sqrt(static_cast<double>(mean(square(g / den)).item()));
-            const double rate = lr / correct1 / std::max(1.0, rms);
-            assign(p, p * (1 - lr * config_.weight_decay) - rate * (m / den));
+        const double t = static_cast<double>(steps_);
+        scalars_ = {.rate = lr / (1 - std::pow(config_.beta1, t)),
+                    .decay = 1 - lr * config_.weight_decay,
+                    .correct2 = std::sqrt(1 - std::pow(config_.beta2, t))};
+        if constexpr (UpdatesAtOnce<D>) on_device_.set(scalars_);
+    }
+
+    /// One update from the gradients, clipped to a joint norm of `limit`; *norm, in the device's memory, is their norm
+    /// before. Where that is not finite nothing changes. On a GPU this may be recorded and replayed.
+    void apply(double limit, typename D::value_type* norm) {
+        if constexpr (UpdatesAtOnce<D>) {
+            lay_out();
+            std::vector<const float*> gradients;
+            for (const Var<D>& p : parameters_) gradients.push_back(p.grad().data());
+            tensors_->update(gradients, constants(limit), on_device_.data(), norm);
+        } else {
+            const double found = clip_gradients(parameters_, limit);
+            const auto stored = static_cast<typename D::value_type>(found);
+            D::upload(norm, &stored, sizeof stored);
+            if (std::isfinite(found)) update();
         }
     }
 
     std::int64_t steps() const { return steps_; }
+    /// Counts `count` steps less: those that changed nothing.
+    void forget_steps(std::int64_t count) { steps_ -= count; }
     const std::vector<Moments>& moments() const { return moments_; }
 
     /// Goes on from a saved state: the number of steps done and the moments, in the order of the parameters.
@@ -66,13 +90,49 @@ public:
               " parameters");
         steps_ = steps;
         moments_ = std::move(moments);
+        tensors_.reset();
     }
 
 private:
+    void update() {
+        const double b1 = config_.beta1, b2 = config_.beta2;
+        for (std::size_t i = 0; i < parameters_.size(); ++i) {
+            Tensor<D>& p = parameters_[i].value();
+            const Tensor<D>& g = parameters_[i].grad();
+            auto& [m, v, vmax] = moments_[i];
+            assign(m, b1 * m + (1 - b1) * g);
+            assign(v, b2 * v + (1 - b2) * square(g));
+            assign(vmax, maximum(vmax, v));
+            const auto den = sqrt(vmax) / scalars_.correct2 + config_.eps;
+            const double rms = std::sqrt(static_cast<double>(mean(square(g / den)).item()));
+            assign(p, p * scalars_.decay - scalars_.rate / std::max(1.0, rms) * (m / den));
+        }
+    }
+
+    /// Tells the device where the parameters are, unless it knows.
+    void lay_out() {
+        std::vector<backend::AdamPlaces<float>> places;
+        for (std::size_t i = 0; i < parameters_.size(); ++i)
+            places.push_back({parameters_[i].value().data(), moments_[i].m.data(), moments_[i].v.data(),
+                              moments_[i].vmax.data(), parameters_[i].count()});
+        if (tensors_ == nullptr || places != places_) tensors_ = std::make_shared<backend::AdamTensors<D>>(places);
+        places_ = std::move(places);
+    }
+
+    backend::AdamConstants constants(double limit) const {
+        const auto number = [](double x) { return static_cast<float>(x); };
+        return {number(config_.beta1),     number(1 - config_.beta1), number(config_.beta2),
+                number(1 - config_.beta2), number(config_.eps),       number(limit)};
+    }
+
     std::vector<Var<D>> parameters_;
     std::vector<Moments> moments_;
     StableAdamWConfig config_;
     std::int64_t steps_ = 0;
+    backend::AdamScalars scalars_{};
+    Cell<D, backend::AdamScalars> on_device_;
+    std::vector<backend::AdamPlaces<float>> places_;
+    std::shared_ptr<backend::AdamTensors<D>> tensors_;
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI::optim

@@ -14,7 +14,7 @@
 
 #include "dinomaly/vision/image.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 namespace detail {
 
@@ -178,4 +178,4 @@ inline Image decode_bmp(std::span<const std::byte> file, const std::string& name
     return detail::BmpReader(file, name).read();
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

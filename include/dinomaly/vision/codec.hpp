@@ -18,7 +18,7 @@
 #include "dinomaly/vision/jpeg.hpp"
 #include "dinomaly/vision/png.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 namespace detail {
 
@@ -83,4 +83,4 @@ inline void write_png(const std::filesystem::path& path, const Image& image) {
     io::write_atomically(path, [&](io::OutputFile& out) { out.write(file); });
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

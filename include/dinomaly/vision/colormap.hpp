@@ -12,7 +12,7 @@
 
 #include "dinomaly/core/macros.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// Red, green, blue.
 using Color = std::array<std::uint8_t, 3>;
@@ -39,4 +39,4 @@ inline Color heat_color(float value) {
     return color;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -24,7 +24,7 @@
 #include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/normalize.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// One picture of a data set. `defect` is the name of its folder, "good" for a good part.
 struct Sample {
@@ -235,4 +235,4 @@ inline std::vector<float> load_mask(const Sample& sample, const Preprocess& size
     return std::vector<float>(sizes.count() / 3, 0.0F);
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

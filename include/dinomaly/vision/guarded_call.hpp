@@ -12,7 +12,7 @@
 
 #include "dinomaly/core/macros.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// Base of a codec's state: where to jump and the library's message.
 struct JumpGuard {
@@ -33,4 +33,4 @@ template <class State> bool guarded_call(State& state, void (*work)(State&)) {
     return true;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -12,7 +12,7 @@
 
 #include "dinomaly/core/error.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision {
 
 /// The largest picture that is accepted, in pixels; a header that claims more is taken for hostile.
 inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
@@ -88,4 +88,4 @@ inline Image to_grey(Image image) {
     return out;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision

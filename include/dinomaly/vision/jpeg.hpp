@@ -22,7 +22,7 @@
 #include "dinomaly/vision/guarded_call.hpp"
 #include "dinomaly/vision/image.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 namespace detail {
 
@@ -146,4 +146,4 @@ inline Image decode_jpeg(std::span<const std::byte> file, const std::string& nam
     return reader.image();
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

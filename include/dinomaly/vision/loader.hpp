@@ -21,7 +21,7 @@
 #include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/normalize.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// Pictures ready for the network.
 struct Batch {
@@ -164,4 +164,4 @@ private:
     std::vector<std::jthread> threads_;  ///< last, so that they end before what they use
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -10,40 +10,13 @@
 #include <vector>
 
 #include "dinomaly/vision/image.hpp"
+#include "dinomaly/vision/preprocess.hpp"
 #include "dinomaly/vision/resize.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 inline constexpr std::array<float, 3> pixel_mean{0.485F, 0.456F, 0.406F};
 inline constexpr std::array<float, 3> pixel_deviation{0.229F, 0.224F, 0.225F};
-
-/// The sizes, in pixels: pictures become size x size, of which the middle crop x crop is used, cut into patches.
-struct Preprocess {
-    int size = 448;
-    int crop = 392;
-    int patch = 14;
-
-    /// Throws unless patch divides crop and 0 < crop <= size.
-    void validate() const {
-        check(size > 0 && crop > 0 && patch > 0, "preprocess", "size ", size, ", crop ", crop, ", patch ", patch,
-              ", all above zero expected");
-        check(crop <= size, "preprocess", "crop ", crop, " is larger than size ", size);
-        check(crop % patch == 0, "preprocess", "crop ", crop, " is not a multiple of the patch, ", patch);
-        check_size("preprocess", size, size);
-    }
-
-    /// Pixels cut off at the left and at the top: (size - crop) / 2, a half rounded to the even number.
-    int offset() const {
-        const int below = (size - crop) / 2;
-        const bool half = (size - crop) % 2 != 0;
-        return below + (half && below % 2 != 0 ? 1 : 0);
-    }
-
-    /// Values of one picture of the network's input, [3, crop, crop].
-    std::size_t count() const { return 3 * static_cast<std::size_t>(crop) * static_cast<std::size_t>(crop); }
-
-    friend bool operator==(const Preprocess&, const Preprocess&) = default;
-};
 
 /// The picture resized to size x size and cut to its middle crop x crop, as many channels as before.
 inline Image resize_and_crop(const Image& image, const Preprocess& sizes) {
@@ -83,4 +56,4 @@ inline std::vector<float> to_mask(Image mask, const Preprocess& sizes) {
     return out;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -16,7 +16,7 @@
 #include "dinomaly/vision/image.hpp"
 #include "dinomaly/vision/normalize.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// How a heat map is drawn: the values that get the first and the last colour, and how much of it shows.
 struct OverlayStyle {
@@ -88,4 +88,4 @@ inline Image overlay(const Image& picture, std::span<const float> map, int map_w
     return out;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

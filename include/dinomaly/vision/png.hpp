@@ -20,7 +20,7 @@
 #include "dinomaly/vision/image.hpp"
 #include "dinomaly/vision/png_rows.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 namespace detail {
 
@@ -223,4 +223,4 @@ inline std::vector<std::byte> encode_png(const Image& image) {
     return std::move(writer.file);
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -20,7 +20,7 @@
 
 #include "dinomaly/core/macros.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision::detail {
+namespace dinomaly::vision::inline DINOMALY_ABI::detail {
 
 /// Four bytes at any address, the most significant first.
 inline std::uint32_t big_endian(const std::byte* from) {
@@ -167,4 +167,4 @@ std::optional<std::vector<std::uint8_t>> ordinary_pixels(std::span<const std::by
     return sound ? std::optional(std::move(pixels)) : std::nullopt;
 }
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision::detail
+}  // namespace dinomaly::vision::inline DINOMALY_ABI::detail

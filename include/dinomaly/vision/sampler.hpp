@@ -14,7 +14,7 @@
 
 #include "dinomaly/core/error.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI::vision {
+namespace dinomaly::vision::inline DINOMALY_ABI {
 
 namespace detail {
 
@@ -74,4 +74,4 @@ private:
     std::vector<std::size_t> order_;
 };
 
-}  // namespace dinomaly::inline DINOMALY_ABI::vision
+}  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# nvcc for our own programs, where there is one: DINOMALY_HAS_CUDA says so, and dinomaly_cuda is what CUDA sources link.
+#
+# Architectures are always named: `native` on a machine without a GPU would mean sm_75, which has no bfloat16.
+set(DINOMALY_HAS_CUDA FALSE)
+if(DINOMALY_CUDA STREQUAL "OFF" OR DINOMALY_SANITIZE)
+    return()
+endif()
+
+find_program(DINOMALY_NVCC nvcc HINTS ENV CUDACXX ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES bin)
+if(NOT DINOMALY_NVCC)
+    if(DINOMALY_CUDA STREQUAL "ON")
+        message(FATAL_ERROR "DINOMALY_CUDA=ON, but no nvcc was found: put it on the PATH or set DINOMALY_NVCC")
+    endif()
+    message(STATUS "No nvcc: the programs are built for the CPU alone")
+    return()
+endif()
+
+if(NOT DINOMALY_CUDA_ARCHITECTURES)
+    # That of the GPU that is here, or, to run anywhere: Ampere, Hopper, Blackwell, and what comes later by PTX.
+    execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader OUTPUT_VARIABLE capabilities
+                    RESULT_VARIABLE failed ERROR_QUIET)
+    if(NOT failed AND capabilities MATCHES "([0-9]+)\\.([0-9]+)")
+        set(architectures "${CMAKE_MATCH_1}${CMAKE_MATCH_2}-real")
+    else()
+        set(architectures 80-real 90-real 100-real 120)
+    endif()
+else()
+    set(architectures ${DINOMALY_CUDA_ARCHITECTURES})
+endif()
+message(STATUS "CUDA: ${DINOMALY_NVCC} for ${architectures}")
+
+set(CMAKE_CUDA_COMPILER "${DINOMALY_NVCC}")
+set(CMAKE_CUDA_ARCHITECTURES "${architectures}")
+enable_language(CUDA)
+find_package(CUDAToolkit REQUIRED)
+if(NOT TARGET CUDA::cublasLt)
+    if(DINOMALY_CUDA STREQUAL "ON")
+        message(FATAL_ERROR "DINOMALY_CUDA=ON, but the CUDA toolkit at ${CUDAToolkit_LIBRARY_ROOT} has no cuBLASLt")
+    endif()
+    message(STATUS "nvcc without cuBLASLt: the programs are built for the CPU alone")
+    return()
+endif()
+set(DINOMALY_HAS_CUDA TRUE)
+
+add_library(dinomaly_cuda INTERFACE)
+target_link_libraries(dinomaly_cuda INTERFACE CUDA::cudart_static CUDA::cublasLt)
+# CMake 3.25 does not know how nvcc is told the standard.
+target_compile_options(dinomaly_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>")

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every test of GPU code begins with: a GPU, or the emulation in its place.
+//
+//   for_each_schedule(f)   f() once on a GPU; in the emulation once for each way of running threads and copies
+//
+// Without a GPU such a test says so and ends as skipped. DINOMALY_EXACT_BLOCKS=1 gives tensors memory of exactly their
+// size, for compute-sanitizer; in the emulation the address sanitizer does.
+#pragma once
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <iostream>
+
+#include "dinomaly/backend/cuda/device.hpp"
+#ifdef DINOMALY_SIMT
+#include "tests/simt/combinations.hpp"
+#endif
+
+namespace dinomaly::test {
+
+struct NeedsGpu {
+    NeedsGpu() {
+        int count = 0;
+        const cudaError_t status = cudaGetDeviceCount(&count);
+        if (status != cudaSuccess || count == 0) {
+            std::cout << "skipped: no GPU here (" << cudaGetErrorString(status) << ")\n";
+            std::exit(77);
+        }
+#ifdef __SANITIZE_ADDRESS__
+        backend::DeviceCache::keep_nothing();
+#endif
+        if (std::getenv("DINOMALY_EXACT_BLOCKS") != nullptr) backend::DeviceCache::keep_nothing();
+    }
+};
+BOOST_TEST_GLOBAL_FIXTURE(NeedsGpu);
+
+template <class F> void for_each_schedule(const F& f) {
+#ifdef DINOMALY_SIMT
+    ::simt::for_all_combinations([&](const auto& name) {
+        BOOST_TEST_INFO_SCOPE(name);
+        f();
+    });
+#else
+    f();
+#endif
+}
+
+}  // namespace dinomaly::test
