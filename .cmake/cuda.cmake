@@ -16,18 +16,24 @@ if(NOT DINOMALY_NVCC)
     return()
 endif()
 
-if(NOT DINOMALY_CUDA_ARCHITECTURES)
-    # That of the GPU that is here, or, to run anywhere: Ampere, Hopper, Blackwell, and what comes later by PTX.
-    execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader OUTPUT_VARIABLE capabilities
-                    RESULT_VARIABLE failed ERROR_QUIET)
-    if(NOT failed AND capabilities MATCHES "([0-9]+)\\.([0-9]+)")
-        set(architectures "${CMAKE_MATCH_1}${CMAKE_MATCH_2}-real")
-    else()
-        set(architectures 80-real 90-real 100-real 120)
-    endif()
+# Where a GPU is, programs are built for it alone; else to run anywhere: Ampere, Hopper, Blackwell, and what comes later
+# by PTX. Tests that only a GPU can run are then built on demand, for one architecture: that they compile is checked.
+execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader OUTPUT_VARIABLE capabilities
+                RESULT_VARIABLE failed ERROR_QUIET)
+if(NOT failed AND capabilities MATCHES "([0-9]+)\\.([0-9]+)")
+    set(has_gpu ON)
+    set(architectures "${CMAKE_MATCH_1}${CMAKE_MATCH_2}-real")
+    set(DINOMALY_TEST_ARCHITECTURES "${architectures}")
 else()
-    set(architectures ${DINOMALY_CUDA_ARCHITECTURES})
+    set(has_gpu OFF)
+    set(architectures 80-real 90-real 100-real 120)
+    set(DINOMALY_TEST_ARCHITECTURES 90-real)
 endif()
+if(DINOMALY_CUDA_ARCHITECTURES)
+    set(architectures ${DINOMALY_CUDA_ARCHITECTURES})
+    set(DINOMALY_TEST_ARCHITECTURES ${DINOMALY_CUDA_ARCHITECTURES})
+endif()
+option(DINOMALY_GPU_TESTS "Build the tests that need a GPU" ${has_gpu})
 message(STATUS "CUDA: ${DINOMALY_NVCC} for ${architectures}")
 
 set(CMAKE_CUDA_COMPILER "${DINOMALY_NVCC}")

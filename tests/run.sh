@@ -3,7 +3,8 @@
 # Builds everything and runs the tests; works offline once the packages are installed.
 #
 #   tests/run.sh [--all] [-L LABEL] [-R REGEX]
-#     --all     the slow tests too, then the library's tests under the address, undefined-behaviour and thread sanitizers
+#     --all     the slow tests too, and nvcc compiles what needs a GPU; then the library's tests under the address,
+#               undefined-behaviour and thread sanitizers
 #     -L, -R    only tests with this label, or with this name (as ctest takes them)
 #   DINOMALY_GOLDEN=DIR     another golden set for the tests labelled golden
 #   DINOMALY_PYTHON=python  the interpreter for comparisons with PyTorch
@@ -25,7 +26,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     *)
-        sed -n '3,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        sed -n '3,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         [ "$1" = -h ] || [ "$1" = --help ] && exit 0
         exit 2
         ;;
@@ -90,7 +91,7 @@ if ! install_packages "${program_packages[@]}" "${test_packages[@]}"; then
 fi
 
 if [ "$all" = true ]; then
-    build_and_test build "" -D CMAKE_BUILD_TYPE=Release
+    build_and_test build "" -D CMAKE_BUILD_TYPE=Release -D DINOMALY_GPU_TESTS=ON
     sanitizer=(-D CMAKE_BUILD_TYPE=Debug -D DINOMALY_BUILD_EXAMPLES=OFF -D DINOMALY_BUILD_BENCHMARKS=OFF)
     build_and_test build-asan "" "${sanitizer[@]}" -D DINOMALY_SANITIZE=address,undefined
     build_and_test build-tsan "" "${sanitizer[@]}" -D DINOMALY_SANITIZE=thread

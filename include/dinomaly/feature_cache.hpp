@@ -23,8 +23,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "dinomaly/feature_slots.hpp"
 #include "dinomaly/frozen_model.hpp"
-#include "dinomaly/io/slot_store.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
@@ -71,7 +71,7 @@ public:
 
     /// Keeps the pictures of these numbers in memory; with none of them it only encodes.
     FeatureCache(const FeatureSizes& sizes, const std::vector<std::size_t>& kept)
-        : sizes_(sizes), slots_(number(kept)), store_(2 * kept.size(), sizes.group_bytes(sizeof(T))) {}
+        : sizes_(sizes), slots_(number(kept)), store_(2 * kept.size(), sizes.tokens * sizes.width) {}
 
     /// Keeps them in the file `path`. What is there is used when it was made for the same pictures, sizes and `key`,
     /// which has to tell encoders, picture contents and sizes apart. Throws Error when the disk has no room.
@@ -79,7 +79,7 @@ public:
                  const std::string& key)
         : sizes_(sizes),
           slots_(number(kept)),
-          store_(path, 2 * kept.size(), sizes.group_bytes(sizeof(T)), describe(sizes, kept, key)) {}
+          store_(path, 2 * kept.size(), sizes.tokens * sizes.width, describe(sizes, kept, key)) {}
 
     /// Whether the features of a picture are here.
     bool holds(std::size_t picture) const {
@@ -109,11 +109,10 @@ public:
         const auto batch = static_cast<std::int64_t>(pictures.size());
         const Shape shape{batch, sizes_.tokens, sizes_.width};
         std::array<Tensor<D>, 2> groups = {Tensor<D>(shape), Tensor<D>(shape)};
-        const auto put = [&](std::size_t place, std::size_t g, std::span<const std::byte> values) {
-            auto* group = reinterpret_cast<std::byte*>(groups[g].data());
-            D::upload(group + place * values.size(), values.data(), values.size());
+        const std::int64_t length = sizes_.tokens * sizes_.width;
+        const auto target = [&](std::size_t place, std::size_t g) {
+            return groups[g].data() + static_cast<std::int64_t>(place) * length;
         };
-        std::vector<T> encoded(unknown.empty() ? 0 : static_cast<std::size_t>(sizes_.tokens * sizes_.width));
         for (std::size_t i = 0; i < unknown.size(); ++i) {
             const Groups one = encoder.encode(images.rows(static_cast<std::int64_t>(i), 1));
             const Shape expected{1, sizes_.tokens, sizes_.width};
@@ -121,18 +120,18 @@ public:
                   " expected");
             const auto slot = slots_.find(unknown[i]);
             for (std::size_t g = 0; g < one.size(); ++g) {
-                const auto bytes = std::as_bytes(std::span(encoded));
-                D::download(encoded.data(), one[g].value().data(), bytes.size());
-                if (slot != slots_.end()) store_.write(slot->second + g, bytes);
+                const T* features = one[g].value().data();
+                if (slot != slots_.end()) store_.write(slot->second + g, features);
                 for (std::size_t place = 0; place < pictures.size(); ++place)
-                    if (pictures[place] == unknown[i]) put(place, g, bytes);
+                    if (pictures[place] == unknown[i]) D::copy(target(place, g), features, store_.slot_bytes());
             }
         }
         for (std::size_t place = 0; place < pictures.size(); ++place) {
             if (std::ranges::count(unknown, pictures[place]) > 0) continue;
             check(holds(pictures[place]), "feature cache", "picture ", pictures[place],
                   " is not kept: its pixels are needed");
-            for (std::size_t g = 0; g < groups.size(); ++g) put(place, g, store_.read(slots_.at(pictures[place]) + g));
+            for (std::size_t g = 0; g < groups.size(); ++g)
+                store_.read(slots_.at(pictures[place]) + g, target(place, g));
         }
         hits_ += pictures.size() - std::min(pictures.size(), unknown.size());
         asked_ += pictures.size();
@@ -163,7 +162,7 @@ private:
 
     FeatureSizes sizes_;
     Slots slots_;
-    io::SlotStore store_;
+    FeatureSlots<D> store_;
     std::size_t hits_ = 0, asked_ = 0;
 };
 

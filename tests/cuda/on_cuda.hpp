@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every test of GPU code begins with: a GPU, or the emulation in its place.
 //
-//   for_each_schedule(f)   f() once on a GPU; in the emulation once for each way of running threads and copies
+//   for_each_schedule(f)   f(), or f(name), once on a GPU; in the emulation once for each way of running threads and
+//   copies
 //
 // Without a GPU such a test says so and ends as skipped. DINOMALY_EXACT_BLOCKS=1 gives tensors memory of exactly their
 // size, for compute-sanitizer; in the emulation the address sanitizer does.
@@ -10,6 +11,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <iostream>
+#include <string>
+#include <type_traits>
 
 #include "dinomaly/backend/cuda/device.hpp"
 #ifdef DINOMALY_SIMT
@@ -35,13 +38,17 @@ struct NeedsGpu {
 BOOST_TEST_GLOBAL_FIXTURE(NeedsGpu);
 
 template <class F> void for_each_schedule(const F& f) {
-#ifdef DINOMALY_SIMT
-    ::simt::for_all_combinations([&](const auto& name) {
+    const auto run = [&](const std::string& name) {
         BOOST_TEST_INFO_SCOPE(name);
-        f();
-    });
+        if constexpr (std::is_invocable_v<F, const std::string&>)
+            f(name);
+        else
+            f();
+    };
+#ifdef DINOMALY_SIMT
+    ::simt::for_all_combinations(run);
 #else
-    f();
+    run("on the GPU");
 #endif
 }
 

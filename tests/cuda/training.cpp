@@ -3,11 +3,13 @@
 #define BOOST_TEST_MODULE cuda_training
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "dinomaly/feature_cache.hpp"
 #include "dinomaly/predictor.hpp"
 #include "dinomaly/trainer.hpp"
 #include "tests/cuda/on_cuda.hpp"
@@ -110,6 +112,37 @@ BOOST_AUTO_TEST_CASE(features_that_are_known_give_the_same_steps) {
     for (std::int64_t i = 0; i < 5; ++i) second.submit(second.encoder()->encode(batch<D>(i)));
     const auto others = second.collect();
     for (std::size_t i = 0; i < others.size(); ++i) BOOST_TEST(others[i].loss == results[i].loss);
+}
+
+/// Features are kept on the device, or on the host's side where they go into a file: the same steps either way.
+BOOST_AUTO_TEST_CASE(kept_features_give_the_same_steps) {
+    using D = Cuda<bfloat16>;
+    const PictureBatches batches = {{0, 1}, {2, 3}, {1, 0}, {3, 3}, {0, 2}};
+    const auto losses = [&](bool keeps, const std::filesystem::path& file) {
+        auto model = same_model<D>();
+        Trainer<D> trainer(model, short_run());
+        const FeatureSizes sizes = FeatureSizes::of(model.config, 28);
+        const auto kept = keeps ? repeated(batches) : std::vector<std::size_t>{};
+        FeatureCache<D> cache =
+            file.empty() ? FeatureCache<D>(sizes, kept) : FeatureCache<D>(sizes, kept, file, "small");
+        const PictureBatches unknown = cache.unknown(batches);
+        for (std::size_t i = 0; i < batches.size(); ++i) {
+            std::vector<float> pixels;
+            for (const std::size_t picture : unknown[i]) {
+                const auto one = batch<D>(static_cast<std::int64_t>(picture)).rows(0, 1).to_vector();
+                pixels.insert(pixels.end(), one.begin(), one.end());
+            }
+            const Tensor<Full<D>> images({static_cast<std::int64_t>(unknown[i].size()), 3, 28, 28}, pixels);
+            trainer.submit(cache.features(*trainer.encoder(), batches[i], unknown[i], images));
+        }
+        BOOST_TEST(cache.statistics().pictures == kept.size());
+        std::vector<double> found;
+        for (const StepResult& result : trainer.collect()) found.push_back(result.loss);
+        return found;
+    };
+    const auto plain = losses(false, {});
+    BOOST_TEST(losses(true, {}) == plain);
+    BOOST_TEST(losses(true, scratch_dir("kept_features") / "features") == plain);
 }
 
 BOOST_AUTO_TEST_CASE(a_steady_step_allocates_nothing) {

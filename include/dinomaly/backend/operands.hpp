@@ -89,8 +89,13 @@ struct AdamScalars {
     double correct2;  // sqrt(1 - beta2^t)
 };
 
-/// A device's update of all parameters at once, where it has one.
+// --- whole ops that only some devices have
+
+/// All parameters' clipping and StableAdamW at once.
 template <class D> class AdamTensors;
+
+/// All gradients of a layer norm in one pass.
+template <class D> struct LayerNormPass;
 
 // --- transformer blocks whose weights never change (nn/frozen.hpp); Linear is the device's layer for that
 

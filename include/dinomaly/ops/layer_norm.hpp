@@ -94,8 +94,8 @@ template <Device D> struct LayerNorm {
     }
 
     void backward(const Tensor<D>& dy, Gradient<D> dx, Gradient<Full<D>> dw, Gradient<Full<D>> db) const {
-        if constexpr (requires { backend::layer_norm_most(D{}); })
-            if ((dw || db) && x.size(-1) <= backend::layer_norm_most(D{})) return push_at_once(dy, dx, dw, db);
+        if constexpr (requires { sizeof(backend::LayerNormPass<D>); })
+            if ((dw || db) && x.size(-1) <= backend::LayerNormPass<D>::most) return push_at_once(dy, dx, dw, db);
         if (dw || db) {  // the affine part is a formula of its own: its backward pass sums over the rows
             const Var<Full<D>> scale(w, dw.node()), shift(b, db.node());
             const auto affine = (x - mean) * rstd * scale + shift;
@@ -115,8 +115,8 @@ private:
         const std::int64_t cols = x.size(-1);
         Tensor<Full<D>> sums({2, cols});
         const GradTarget<D> target = dx ? dx.target(x.shape()) : GradTarget<D>{};
-        backend::layer_norm_backward(D{}, mean.count(), cols, x.data(), w.data(), dy.data(), mean.data(), rstd.data(),
-                                     target.data, target.adds, sums.data());
+        backend::LayerNormPass<D>::backward(mean.count(), cols, x.data(), w.data(), dy.data(), mean.data(), rstd.data(),
+                                            target.data, target.adds, sums.data());
         dw.accumulate(sums.rows(0, 1).reshape({cols}));
         db.accumulate(sums.rows(1, 1).reshape({cols}));
     }

@@ -46,4 +46,13 @@ template <class T> struct Cpu {
     }
 };
 
+namespace backend {
+
+/// Whether a device has memory of its own, apart from the host's, with room for so many bytes.
+template <class T> bool has_own_room(Cpu<T>, std::size_t) {
+    return false;
+}
+
+}  // namespace backend
+
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -8,6 +8,7 @@
 
 #include "dinomaly/backend/block_cache.hpp"
 #include "dinomaly/backend/cuda/runtime.hpp"
+#include "dinomaly/backend/cuda/staging.hpp"
 #include "dinomaly/core/bfloat16.hpp"
 #include "dinomaly/core/concepts.hpp"
 
@@ -81,7 +82,10 @@ template <class T> struct Cuda {
     /// source again.
     static void upload(void* target, const void* source, std::size_t bytes) {
         check(!backend::cuda::is_recording(), "cuda", bytes, " bytes from the host in work that is being recorded");
-        transfer(target, source, bytes, cudaMemcpyHostToDevice);
+        if (bytes >= backend::cuda::Staging::least)
+            backend::cuda::Staging::instance().upload(target, source, bytes);
+        else
+            transfer(target, source, bytes, cudaMemcpyHostToDevice);
     }
     /// Waits for all work before, so that the target holds its results.
     static void download(void* target, const void* source, std::size_t bytes) {
@@ -99,5 +103,16 @@ private:
                                           "cudaMemcpyAsync");
     }
 };
+
+namespace backend {
+
+/// Whether the GPU has room for so many bytes and for a training beside.
+template <class T> bool has_own_room(Cuda<T>, std::size_t bytes) {
+    std::size_t free = 0, total = 0;
+    cuda::expect_success(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    return bytes < free / 10 * 7;
+}
+
+}  // namespace backend
 
 }  // namespace dinomaly::inline DINOMALY_ABI

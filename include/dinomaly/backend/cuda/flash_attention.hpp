@@ -9,6 +9,8 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <limits>
 
@@ -119,19 +121,22 @@ struct FlashRows {
     }
 };
 
-/// out = softmax(scale q k^T) v for 64 queries of a head, and their lse where it is wanted.
-template <class S>
-__global__ void __launch_bounds__(tile_threads, 4)
-    flash_attention_kernel(AttentionSizes sizes, float scale, const bfloat16* qkv, bfloat16* out, float* lse) {
+inline constexpr int flash_blocks = 4;  // on a multiprocessor, which leaves a thread 128 registers
+
+/// out = softmax(scale q k^T) v for 64 queries of a head, and their lse unless it is null. A template, since nvcc knows
+/// no inline kernels.
+template <std::same_as<bfloat16> S>
+__global__ void __launch_bounds__(tile_threads, flash_blocks)
+    flash_attention_kernel(AttentionSizes sizes, float scale, const S* qkv, S* out, float* lse) {
     const FlashBlock block(sizes);
-    const bfloat16* first = qkv + block.start(3 * block.width);
+    const S* first = qkv + block.start(3 * block.width);
     FlashStages stages(block, first + block.width);
     stages.start(0);
 
     std::uint32_t queries[4][4];  // as multiply_add takes its left operand, 16 columns after the other
     for (int half = 0; half < 2; ++half) {
         const int row = min(block.first_query + TileSums::row(half), block.tokens - 1);  // more are never stored
-        const bfloat16* from = first + std::int64_t{row} * 3 * block.width + TileSums::column(0);
+        const S* from = first + std::int64_t{row} * 3 * block.width + TileSums::column(0);
         for (int i = 0; i < 8; ++i)
             queries[i / 2][half + i % 2 * 2] =
                 std::bit_cast<std::uint32_t>(*reinterpret_cast<const BfloatPair*>(from + 8 * i));
@@ -169,7 +174,7 @@ __global__ void __launch_bounds__(tile_threads, 4)
         const int row = block.first_query + TileSums::row(half);
         if (row >= block.tokens) continue;
         const float inverse = 1.0F / sum;
-        bfloat16* to = out + block.start(block.width) + std::int64_t{row} * block.width;
+        S* to = out + block.start(block.width) + std::int64_t{row} * block.width;
         for (int j = 0; j < 8; ++j) {
             const float(&part)[4] = rows.result.part[j];
             *reinterpret_cast<BfloatPair*>(to + TileSums::column(j)) =
@@ -182,9 +187,10 @@ __global__ void __launch_bounds__(tile_threads, 4)
 
 }  // namespace detail
 
-/// Whether flash_attention can take such sizes and memory: head_dim 64, rows at multiples of 16 bytes.
+/// Whether flash_attention can take such sizes and memory: head_dim 64, rows at multiples of 16 bytes, no more pictures
+/// than a grid has layers.
 inline bool flash_attention_fits(const AttentionSizes& s, const void* qkv) {
-    return s.head_dim == flash_head_dim && reinterpret_cast<std::uintptr_t>(qkv) % 16 == 0;
+    return s.head_dim == flash_head_dim && s.batch <= 65535 && reinterpret_cast<std::uintptr_t>(qkv) % 16 == 0;
 }
 
 /// out [B, N, H, 64] = softmax(q k^T / 8) v for every head of qkv [B, N, 3, H, 64]; lse [B, H, N], the log of the sum

@@ -52,7 +52,8 @@ public:
         Piece y;
         for (unsigned i = 0; i < 8; ++i) {
             const bool there = holds(row, column + (wide ? 0 : static_cast<int>(i)));
-            y[i] = !there ? 0.0F : x[i] > 0.0F ? x[i] + 1.0F : math::exp(math::min(0.0F, x[i]));
+            const float power = math::exp(math::min(0.0F, x[i]));
+            y[i] = math::select(there, math::select(x[i] > 0.0F, x[i] + 1.0F, power), 0.0F);
         }
         return y;
     }

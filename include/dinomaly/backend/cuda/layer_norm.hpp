@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "dinomaly/backend/cuda/reduce.hpp"
+#include "dinomaly/backend/operands.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
@@ -80,30 +81,27 @@ template <class S, int packets> __global__ void layer_norm_backward_kernel(Layer
 
 }  // namespace cuda
 
-/// Longest row of layer_norm_backward: its values are kept in registers.
-template <class S> constexpr std::int64_t layer_norm_most(Cuda<S>) {
-    return 1024;
-}
+template <class S> struct LayerNormPass<Cuda<S>> {
+    static constexpr std::int64_t most = 1024;  // of a row, whose values are kept in registers
 
-/// dx = or += the gradient of x [rows, cols], where dx is not null; sums [2, cols] = those of w and b. cols is at most
-/// layer_norm_most.
-template <class S>
-void layer_norm_backward(Cuda<S>, std::int64_t rows, std::int64_t cols, const S* x, const float* w, const S* dy,
+    /// dx = or += the gradient of x [rows, cols], where dx is not null; sums [2, cols] = those of w and b.
+    static void backward(std::int64_t rows, std::int64_t cols, const S* x, const float* w, const S* dy,
                          const float* mean, const float* rstd, S* dx, bool adds, float* sums) {
-    constexpr std::int64_t warps = cuda::layer_norm_threads / cuda::warp_size, most_blocks = 264;
-    constexpr std::int64_t a_warp = cuda::warp_size * Packet<float>::width;
-    const std::int64_t blocks = std::clamp<std::int64_t>((rows + warps - 1) / warps, 1, most_blocks);
-    const std::shared_ptr<float> partial = cuda::scratch<float>(blocks * 2 * cols);
-    const cuda::LayerNormGradients<S> gradients{rows, cols, x, dy, w, mean, rstd, dx, adds, partial.get()};
-    const cuda::Layout layout{static_cast<unsigned>(blocks), cuda::layer_norm_threads,
-                              static_cast<std::size_t>(warps * cols) * sizeof(float)};
-    if (cols <= 3 * a_warp)
-        cuda::launch(layout, cuda::layer_norm_backward_kernel<S, 3>, gradients);
-    else if (cols <= 6 * a_warp)
-        cuda::launch(layout, cuda::layer_norm_backward_kernel<S, 6>, gradients);
-    else
-        cuda::launch(layout, cuda::layer_norm_backward_kernel<S, 8>, gradients);
-    reduce(Cuda<float>{}, Sum{}, 1, blocks, 2 * cols, static_cast<const float*>(partial.get()), sums);
-}
+        constexpr std::int64_t warps = cuda::layer_norm_threads / cuda::warp_size, most_blocks = 264;
+        constexpr std::int64_t a_warp = cuda::warp_size * Packet<float>::width;
+        const std::int64_t blocks = std::clamp<std::int64_t>((rows + warps - 1) / warps, 1, most_blocks);
+        const std::shared_ptr<float> partial = cuda::scratch<float>(blocks * 2 * cols);
+        const cuda::LayerNormGradients<S> gradients{rows, cols, x, dy, w, mean, rstd, dx, adds, partial.get()};
+        const cuda::Layout layout{static_cast<unsigned>(blocks), cuda::layer_norm_threads,
+                                  static_cast<std::size_t>(warps * cols) * sizeof(float)};
+        if (cols <= 3 * a_warp)
+            cuda::launch(layout, cuda::layer_norm_backward_kernel<S, 3>, gradients);
+        else if (cols <= 6 * a_warp)
+            cuda::launch(layout, cuda::layer_norm_backward_kernel<S, 6>, gradients);
+        else
+            cuda::launch(layout, cuda::layer_norm_backward_kernel<S, 8>, gradients);
+        reduce(Cuda<float>{}, Sum{}, 1, blocks, 2 * cols, static_cast<const float*>(partial.get()), sums);
+    }
+};
 
 }  // namespace dinomaly::inline DINOMALY_ABI::backend

@@ -29,6 +29,8 @@ namespace dinomaly::inline DINOMALY_ABI::backend {
 
 namespace cuda::linear {
 
+inline constexpr int blocks = 4;  // on a multiprocessor, which leaves a thread 128 registers
+
 /// How the tokens of a head are parted, and how its state lies in memory: a matrix [columns, columns], then a vector.
 struct Partition {
     HeadSizes sizes;
@@ -135,7 +137,7 @@ template <class S, bool wide> struct QueryTerms {
 
 /// The states of all parts: a tile of them, and the vector, from one block each.
 template <class S, class Terms>
-__global__ void __launch_bounds__(tile_threads, 5) sum_states(Partition partition, Terms terms, float* states) {
+__global__ void __launch_bounds__(tile_threads, blocks) sum_states(Partition partition, Terms terms, float* states) {
     const Work w(partition, partition.tiles * partition.tiles);
     const int left = w.output / w.tiles * tile_side, right = w.output % w.tiles * tile_side;
     unsigned char* memory = shared_memory();
@@ -148,13 +150,12 @@ __global__ void __launch_bounds__(tile_threads, 5) sum_states(Partition partitio
     TileSums sums;
     Piece weighted{};
     for (int tile = w.first_tile(); tile < w.end_tile(); ++tile) {
-        for (int i = 0; i < TileShare::rows; ++i) {
-            const StateTerm term =
-                terms(w, vector, tile * tile_side + share.row(i), left + share.column, right + share.column);
-            lefts.store(share.row(i), share.column, term.left);
-            rights.store(share.row(i), share.column, term.right);
+        share.each_row([&](int row) {
+            const StateTerm term = terms(w, vector, tile * tile_side + row, left + share.column, right + share.column);
+            lefts.store(row, share.column, term.left);
+            rights.store(row, share.column, term.right);
             for (unsigned j = 0; j < 8; ++j) weighted[j] += term.weight * term.left[j];
-        }
+        });
         __syncthreads();
         multiply<Stands::transposed, Stands::plain>(lefts, rights, sums);
         __syncthreads();
@@ -268,41 +269,42 @@ template <class S, class Step> __device__ void apply(const Work& w, const Step& 
     const TileShare share;
     load_vector(w, states, vector);
     for (int tile = 0; tile < w.tiles; ++tile)
-        for (int i = 0; i < TileShare::rows; ++i) {
+        share.each_row([&](int row) {
             const bool plain = Step::state == Stands::plain;
-            const int row = share.row(i) + (plain ? tile * tile_side : first);
+            const std::int64_t state_row = row + (plain ? tile * tile_side : first);
             const int column = share.column + (plain ? first : tile * tile_side);
-            state(tile).store(share.row(i), share.column,
-                              load_state(w, states, std::int64_t{row} * w.columns + column));
-        }
+            state(tile).store(row, share.column, load_state(w, states, state_row * w.columns + column));
+        });
     __syncthreads();
 
     for (int tile = w.first_tile(); tile < w.end_tile(); ++tile) {
         TileSums sums;
         for (int channels = 0; channels < w.tiles; ++channels) {
-            for (int i = 0; i < TileShare::rows; ++i)
-                rows.store(share.row(i), share.column,
-                           step.left(w, tile * tile_side + share.row(i), channels * tile_side + share.column));
+            share.each_row([&](int row) {
+                rows.store(row, share.column,
+                           step.left(w, tile * tile_side + row, channels * tile_side + share.column));
+            });
             __syncwarp();
             multiply<Stands::plain, Step::state>(rows, state(channels), sums);
             __syncwarp();
         }
         result.store(sums);
         __syncwarp();
-        for (int i = 0; i < TileShare::rows; ++i)
-            step.finish(w, vector, tile * tile_side + share.row(i), first + share.column,
-                        result.load(share.row(i), share.column));
+        share.each_row([&](int row) {
+            step.finish(w, vector, tile * tile_side + row, first + share.column, result.load(row, share.column));
+        });
     }
 }
 
 template <class S, class Step>
-__global__ void __launch_bounds__(tile_threads, 5) apply_states(Partition partition, Step step, const float* states) {
+__global__ void __launch_bounds__(tile_threads, blocks)
+    apply_states(Partition partition, Step step, const float* states) {
     const Work w(partition, partition.tiles);
     apply<S>(w, step, states, w.output * tile_side);
 }
 /// Two steps over the same rows.
 template <class S, class First, class Second>
-__global__ void __launch_bounds__(tile_threads, 5)
+__global__ void __launch_bounds__(tile_threads, blocks)
     apply_states_twice(Partition partition, First step, Second other, const float* states) {
     const Work w(partition, 2 * partition.tiles);
     if (w.output < w.tiles)

@@ -35,13 +35,16 @@ __device__ inline void store_floats(float* to, const Piece& x) {
 
 /// The rows and columns of a tile that are this thread's in work on rows.
 struct TileShare {
-    static constexpr int rows = 4;
-    int first_row, column;  // of its first row, and the first of its eight columns
+    int first_row, column;  // of its rows, and of its eight columns
 
     __device__ TileShare()
         : first_row(static_cast<int>(threadIdx.x / 32 * 16 + threadIdx.x % 32 / 8)),
           column(static_cast<int>(threadIdx.x % 8 * 8)) {}
-    __device__ int row(int i) const { return first_row + 4 * i; }
+
+    /// f(row) for its four rows, one beside the other: what they read is on its way at the same time.
+    template <class F> __device__ void each_row(const F& f) const {
+        f(first_row), f(first_row + 4), f(first_row + 8), f(first_row + 12);
+    }
 };
 
 /// This thread's part of a product [64, 64]: of 8 columns after the other what multiply_add leaves, for the 16 rows of
