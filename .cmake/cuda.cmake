@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# nvcc for our own programs, where there is one: DINOMALY_HAS_CUDA says so, and dinomaly_cuda is what CUDA sources link.
+# nvcc for our own programs, where there is one: DINOMALY_HAS_CUDA says so, and dinomaly::cuda is what they link.
 #
 # Architectures are always named: `native` on a machine without a GPU would mean sm_75, which has no bfloat16.
 set(DINOMALY_HAS_CUDA FALSE)
@@ -39,17 +39,11 @@ message(STATUS "CUDA: ${DINOMALY_NVCC} for ${architectures}")
 set(CMAKE_CUDA_COMPILER "${DINOMALY_NVCC}")
 set(CMAKE_CUDA_ARCHITECTURES "${architectures}")
 enable_language(CUDA)
-find_package(CUDAToolkit REQUIRED)
-if(NOT TARGET CUDA::cublasLt)
-    if(DINOMALY_CUDA STREQUAL "ON")
-        message(FATAL_ERROR "DINOMALY_CUDA=ON, but the CUDA toolkit at ${CUDAToolkit_LIBRARY_ROOT} has no cuBLASLt")
-    endif()
+include(.cmake/dinomalyCuda.cmake)
+if(TARGET dinomaly::cuda)
+    set(DINOMALY_HAS_CUDA TRUE)
+elseif(DINOMALY_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "DINOMALY_CUDA=ON, but the CUDA toolkit of ${DINOMALY_NVCC} has no cuBLASLt")
+else()
     message(STATUS "nvcc without cuBLASLt: the programs are built for the CPU alone")
-    return()
 endif()
-set(DINOMALY_HAS_CUDA TRUE)
-
-add_library(dinomaly_cuda INTERFACE)
-target_link_libraries(dinomaly_cuda INTERFACE CUDA::cudart_static CUDA::cublasLt)
-# CMake 3.25 does not know how nvcc is told the standard.
-target_compile_options(dinomaly_cuda INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>")

@@ -11,7 +11,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/dinomalyConfigVersion.cm
 install(TARGETS dinomaly_core dinomaly EXPORT dinomalyTargets COMPONENT development)
 install(EXPORT dinomalyTargets NAMESPACE dinomaly:: DESTINATION "${package_dir}" COMPONENT development)
 install(FILES "${PROJECT_BINARY_DIR}/dinomalyConfig.cmake" "${PROJECT_BINARY_DIR}/dinomalyConfigVersion.cmake"
-              .cmake/Findxxhash.cmake .cmake/Findlibdeflate.cmake
+              .cmake/Findxxhash.cmake .cmake/Findlibdeflate.cmake .cmake/dinomalyCuda.cmake
         DESTINATION "${package_dir}" COMPONENT development)
 install(DIRECTORY include/dinomaly DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development
         FILES_MATCHING PATTERN "*.hpp")

@@ -15,7 +15,7 @@ if(DINOMALY_NATIVE)
     cxx_flags(-march=native)
 endif()
 target_compile_options(dinomaly_build_flags INTERFACE
-                       "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--expt-relaxed-constexpr -Werror all-warnings>")
+                       "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Werror all-warnings>")
 
 # g++ 12 sees overlapping copies in "text" + std::string that are not there (its bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)

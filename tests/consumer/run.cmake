@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -D FORM=package|component|subdirectory -D SOURCE= -D BUILD= -D COMPILER= -D GENERATOR= -P run.cmake
+# cmake -D FORM=package|component|cuda|subdirectory -D SOURCE= -D BUILD= -D COMPILER= -D GENERATOR= -D NVCC= -P run.cmake
 # Builds the outside project in a scratch directory of the build and runs it.
 #   package        find_package(dinomaly) of an installation
 #   component      the same with COMPONENTS core, where only Eigen can be found
+#   cuda           the same with COMPONENTS core cuda: nvcc compiles and links the program
 #   subdirectory   add_subdirectory() of the checkout, which must bring none of our own programs
 set(scratch "${BUILD}/consumer/${FORM}")
 set(prefix "${scratch}/prefix")
@@ -21,6 +22,11 @@ else()
 endif()
 if(FORM STREQUAL "component")
     list(APPEND options -D COMPONENTS=core -D LIBRARY=dinomaly::core)
+elseif(FORM STREQUAL "cuda")
+    list(APPEND options -D COMPONENTS=core,cuda -D LIBRARY=dinomaly::cuda -D LANGUAGE=CUDA
+                        -D CMAKE_CUDA_ARCHITECTURES=90 -D "CMAKE_CUDA_COMPILER=${NVCC}")
+endif()
+if(FORM MATCHES "component|cuda")
     foreach(unneeded ZLIB PNG JPEG libdeflate nlohmann_json xxhash)
         list(APPEND options -D CMAKE_DISABLE_FIND_PACKAGE_${unneeded}=ON)
     endforeach()
