@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands behind an Engine: a model on some device in some precision. engine_<precision>.cpp make them, and compile
-// the kernels of theirs (model_on_device.hpp).
+// What stands behind an Engine: a model on some device in some precision. engine_<precision>.cpp and
+// engine_cuda_<precision>.cu make them, and compile the kernels of theirs (model_on_device.hpp).
 #pragma once
 
 #include <filesystem>
@@ -43,8 +43,9 @@ public:
     virtual void keep_features(const FeatureStore& store) = 0;
     virtual std::vector<std::vector<std::size_t>> unknown(
         const std::vector<std::vector<std::size_t>>& batches) const = 0;
-    virtual Step step(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
-                      std::span<const float> pixels) = 0;
+    virtual void submit(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
+                        std::span<const float> pixels) = 0;
+    virtual std::vector<Step> collect() = 0;
     virtual FeatureUse features() const = 0;
     virtual void store(io::StateDict& dict) const = 0;
     virtual void restore(const io::StateDict& dict) = 0;
@@ -69,5 +70,8 @@ std::unique_ptr<AnyModel> make_model_fp32(const ModelSource& source);
 std::unique_ptr<AnyModel> make_model_bf16(const ModelSource& source);
 /// For judging alone.
 std::unique_ptr<AnyModel> make_model_int8(const ModelSource& source);
+/// On the GPU that was chosen (gpu.hpp).
+std::unique_ptr<AnyModel> make_model_cuda_fp32(const ModelSource& source);
+std::unique_ptr<AnyModel> make_model_cuda_bf16(const ModelSource& source);
 
 }  // namespace dinomaly::program

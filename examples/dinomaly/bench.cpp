@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command bench: how long this machine takes for a picture or for a training step, how near that is to the
-// machine's peak, and in how much memory.
+// processor's peak, and in how much memory.
 #include <algorithm>
 #include <chrono>
 #include <iomanip>
@@ -12,6 +12,7 @@
 #include "dinomaly/backend/cpu/peak.hpp"
 #include "dinomaly/core/random.hpp"
 #include "dinomaly/version.hpp"
+#include "gpu.hpp"
 
 namespace dinomaly::program {
 
@@ -34,19 +35,27 @@ struct Measured {
 };
 
 /// The model that is measured.
-Engine make_engine(const BenchOptions& options, Precision precision) {
-    if (!options.encoder.empty()) return Engine::create(options.encoder, sizes, 1, 0, precision);
-    return Engine::random(options.arch, sizes, 1, precision);
+Engine make_engine(const BenchOptions& options, const Target& target) {
+    if (!options.encoder.empty()) return Engine::create(options.encoder, sizes, 1, 0, target);
+    return Engine::random(options.arch, sizes, 1, target);
 }
 
-/// Rounds of the same work; the first one is not counted.
-template <class Round> Measured measure(int repeat, std::int64_t multiply_adds, const Round& round) {
+/// How often work is done. A GPU loads kernels, chooses how to multiply and records what follows before it is fast.
+struct Rounds {
+    int first, counted;
+
+    Rounds(const Target& target, int repeat) : first(target.gpu ? 3 : 1), counted(repeat) {}
+};
+
+/// Rounds of the same work, each of which waits for its results.
+template <class Round> Measured measure(const Rounds& rounds, std::int64_t multiply_adds, const Round& round) {
+    for (int i = 0; i < rounds.first; ++i) round();
     Measured measured{{}, multiply_adds};
-    for (int i = 0; i <= repeat; ++i) {
+    for (int i = 0; i < rounds.counted; ++i) {
         const auto start = std::chrono::steady_clock::now();
         round();
         const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-        if (i > 0) measured.seconds.push_back(taken.count());
+        measured.seconds.push_back(taken.count());
     }
     std::ranges::sort(measured.seconds);
     return measured;
@@ -56,18 +65,32 @@ Measured measure(Engine& engine, const BenchOptions& options, std::int64_t batch
     Generator random(2);
     std::vector<float> pixels(static_cast<std::size_t>(batch) * sizes.count());
     for (float& pixel : pixels) pixel = static_cast<float>(random.normal());
+    const Rounds rounds(engine.target(), options.repeat);
     if (options.mode == "infer")
-        return measure(options.repeat, batch * engine.judging_work(), [&] { (void)engine.judge(pixels, batch); });
+        return measure(rounds, batch * engine.judging_work(), [&] { (void)engine.judge(pixels, batch); });
 
     const bool is_cached = options.cache_features == "memory";
     Training training(engine, {});
     std::vector<std::size_t> pictures(static_cast<std::size_t>(batch));
     std::iota(pictures.begin(), pictures.end(), 0);
     if (is_cached) training.keep_features({.pictures = pictures, .file = {}, .key = {}});
-    return measure(options.repeat, batch * engine.learning_work(is_cached), [&] {
+    return measure(rounds, batch * engine.learning_work(is_cached), [&] {
         const std::vector<std::size_t> unknown = training.unknown({pictures}).front();
-        training.step(pictures, unknown, std::span(pixels).first(unknown.size() * sizes.count()));
+        training.submit(pictures, unknown, std::span(pixels).first(unknown.size() * sizes.count()));
+        training.collect();
     });
+}
+
+/// Where it was measured.
+struct Machine {
+    std::string name, share;  ///< "AMD EPYC 9575F 64-Core Processor", and what of it computed: ", 2 threads"
+    std::size_t memory;       ///< bytes at the peak: of the process, or of the GPU
+};
+
+Machine used_machine(const Target& target, int threads) {
+    if (target.gpu) return {find_gpus().found.at(static_cast<std::size_t>(*target.gpu)).name, "", gpu_memory().held};
+    return {backend::processor_name(), ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads"),
+            static_cast<std::size_t>(backend::peak_memory())};
 }
 
 }  // namespace
@@ -76,37 +99,43 @@ int run_bench(const BenchOptions& options) {
     const bool infers = options.mode == "infer";
     check(!infers || options.cache_features == "off", "bench", "--cache-features ", options.cache_features,
           " is for --mode train: a picture is judged once");
-    const Precision precision = find_precision(options.precision);
-    check(infers || precision != Precision::int8, "bench",
+    check(infers || find_precision(options.precision) != Precision::int8, "bench",
           "--precision int8 is for --mode infer; fp32 or bf16 expected");
+    const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const std::int64_t batch = options.batch > 0 ? options.batch : infers ? 1 : 16;
-    Engine engine = make_engine(options, precision);
+    Engine engine = make_engine(options, target);
 
-    double peak = backend::measure_peak(precision);
+    // A GPU's peak is not measured.
+    const auto measure_peak = [&] { return target.gpu ? 0 : backend::measure_peak(target.precision); };
+    double peak = measure_peak();
     const Measured measured = measure(engine, options, batch);
-    peak = std::max(peak, backend::measure_peak(precision));
-    const double share = measured.speed() / peak, memory = backend::peak_memory() / (1024 * 1024);
+    peak = std::max(peak, measure_peak());
+    const double share = measured.speed() / peak;
+    const Machine machine = used_machine(target, threads);
+    const double memory = static_cast<double>(machine.memory) / (1024 * 1024);
     // A prediction is told in milliseconds a picture, a training step in seconds.
     const double scale = infers ? 1e3 / static_cast<double>(batch) : 1;
     const double median = measured.median() * scale, least = measured.least() * scale;
 
     if (options.json) {
         const std::string unit = infers ? "_ms" : "_seconds";
+        const auto of_cpu = [&](auto value) { return target.gpu ? nlohmann::json() : nlohmann::json(value); };
         std::cout << nlohmann::ordered_json{{"mode", options.mode},
                                             {"arch", engine.architecture()},
+                                            {"device", options.device},
                                             {"precision", options.precision},
                                             {"batch", batch},
-                                            {"threads", threads},
+                                            {"threads", of_cpu(threads)},
                                             {"repeat", options.repeat},
                                             {"cache_features", options.cache_features},
                                             {"median" + unit, median},
                                             {"min" + unit, least},
                                             {"gflops", measured.speed() / 1e9},
-                                            {"peak_gflops", peak / 1e9},
-                                            {"peak_share", share},
+                                            {"peak_gflops", of_cpu(peak / 1e9)},
+                                            {"peak_share", of_cpu(share)},
                                             {"peak_mb", memory},
-                                            {"machine", backend::processor_name()},
+                                            {"machine", machine.name},
                                             {"version", version}}
                          .dump(2)
                   << std::endl;
@@ -116,15 +145,17 @@ int run_bench(const BenchOptions& options) {
     std::cout << engine.description() << '\n'
               << (infers ? "judging" : "training") << " in " << options.precision << ", batch " << batch << ", "
               << sizes.size << '/' << sizes.crop << (options.cache_features == "memory" ? ", features cached" : "")
-              << "; " << backend::processor_name() << ", " << threads << (threads == 1 ? " thread" : " threads") << '\n'
-              << std::fixed << std::setprecision(infers ? 1 : 2)  //
+              << "; " << machine.name << machine.share << '\n'
+              << std::fixed << std::setprecision((infers ? 1 : 2) + (target.gpu ? 2 : 0))  //
               << "  median  " << std::setw(8) << median << unit << ", of " << options.repeat
               << (options.repeat == 1 ? " round\n" : " rounds\n")  //
               << "  least   " << std::setw(8) << least << unit << '\n'
               << std::setprecision(0)  //
-              << "  speed   " << std::setw(8) << measured.speed() / 1e9 << " GFLOP/s, " << 100 * share << " % of the "
-              << peak / 1e9 << " that multiply-adds alone reach here\n"
-              << "  memory  " << std::setw(8) << memory << " MB at the peak" << std::endl;
+              << "  speed   " << std::setw(8) << measured.speed() / 1e9 << " GFLOP/s";
+    if (!target.gpu)
+        std::cout << ", " << 100 * share << " % of the " << peak / 1e9 << " that multiply-adds alone reach here";
+    std::cout << "\n  memory  " << std::setw(8) << memory << (target.gpu ? " MB of the GPU" : " MB at the peak")
+              << std::endl;
     return status_done;
 }
 

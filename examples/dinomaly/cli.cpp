@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <regex>
 
 #include "commands.hpp"
 #include "dinomaly/version.hpp"
@@ -28,11 +29,25 @@ void add_threads(CLI::App& command, int& threads) {
         ->capture_default_str();
 }
 
+void add_device(CLI::App& command, std::string& device) {
+    const auto find_error = [](const std::string& text) {
+        static const std::regex known("cpu|cuda(:[0-9]{1,3})?");
+        return std::regex_match(text, known) ? std::string() : text + " is no device; cpu, cuda or cuda:N expected";
+    };
+    command
+        .add_option("--device", device,
+                    "Where the model computes: cpu, cuda (the first GPU), or cuda:N; 'dinomaly info' lists them")
+        ->check(CLI::Validator(find_error, ""))
+        ->type_name("DEVICE")
+        ->capture_default_str();
+}
+
 void add_precision(CLI::App& command, std::string& precision, bool judges) {
     command
         .add_option("--precision", precision,
-                    judges ? "fp32; bf16 is faster where the processor has it; int8 is fastest and less exact"
-                           : "fp32, or bf16: faster where the processor has it, weights stay fp32")
+                    judges ? "fp32; bf16 is faster where the processor has it, and on every GPU; int8 is fastest on a "
+                             "CPU, less exact, and not for GPUs"
+                           : "fp32, or bf16: faster where the processor has it, and on every GPU; weights stay fp32")
         ->check(judges ? CLI::IsMember({"fp32", "bf16", "int8"}) : CLI::IsMember({"fp32", "bf16"}))
         ->capture_default_str();
 }
@@ -51,7 +66,8 @@ void add_memory_limit(CLI::App& command, std::size_t& limit) {
     command
         .add_option_function<double>(
             "--memory-limit", [&limit](double bytes) { limit = static_cast<std::size_t>(bytes); },
-            "Refuse at once what is estimated to take more memory: 1500MB, 2.5GB, 2GiB (1024s)")
+            "Refuse at once what is estimated to take more memory, or more of the GPU's: 1500MB, 2.5GB, 2GiB "
+            "(1024s)")
         ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_INSENSITIVE).description(""))
         ->check(CLI::Range(1e6, 1e15).description(""))
         ->type_name("SIZE");
@@ -123,6 +139,10 @@ void add_train(CLI::App& app, Action& action) {
     run->add_option("--eval-every", o.eval_every, "Judge the test pictures every N iterations too; 0: at the end only")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    run->add_option("--log-every", o.log_every,
+                    "Read losses and gradient norms every N iterations, those of each; a GPU waits for that. By "
+                    "default 1, with --device cuda 20")
+        ->check(CLI::PositiveNumber);
     run->add_option("--save-every", o.save_every, "Save the state every N iterations; 0: only when interrupted")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
@@ -131,6 +151,7 @@ void add_train(CLI::App& app, Action& action) {
                     "file in RUN, or not at all. By default in memory where it takes at most half of what is free, "
                     "else in a file")
         ->check(CLI::IsMember({"memory", "disk", "off"}));
+    add_device(*run, o.device);
     add_precision(*run, o.precision, false);
     add_memory_limit(*run, o.memory_limit);
     run->add_flag("--resume", o.resume, "Go on from the state saved in RUN; the other options as before");
@@ -155,6 +176,7 @@ void add_eval(CLI::App& app, Action& action) {
     add_classes(*command, o.classes);
     add_file_sizes(*command, o.size, o.crop);
     add_threads(*command, o.threads);
+    add_device(*command, o.device);
     add_precision(*command, o.precision, true);
     add_memory_limit(*command, o.memory_limit);
     command->add_option("--json", o.json, "Write figures and scores to this file")->type_name("FILE");
@@ -174,6 +196,7 @@ void add_predict(CLI::App& app, Action& action) {
     command->add_option("pictures", o.pictures, "Pictures, or folders of pictures")->required()->type_name("PATH");
     add_file_sizes(*command, o.size, o.crop);
     add_threads(*command, o.threads);
+    add_device(*command, o.device);
     add_precision(*command, o.precision, true);
     add_memory_limit(*command, o.memory_limit);
     command->add_option("--out", o.out, "Write a heat map over each picture into this folder")->type_name("DIR");
@@ -188,9 +211,11 @@ void add_predict(CLI::App& app, Action& action) {
 }
 
 void add_files(CLI::App& app, Action& action) {
-    CLI::App* info = add_command(app, "info", "Say what a weight file holds", "dinomaly info dinov2_vits14.pth");
+    CLI::App* info =
+        add_command(app, "info", "Say what a weight file holds, or, without one, what --device may be here",
+                    "dinomaly info dinov2_vits14.pth");
     const auto info_options = std::make_shared<InfoOptions>();
-    info->add_option("file", info_options->file, "A .safetensors or PyTorch .pth file")->required()->type_name("FILE");
+    info->add_option("file", info_options->file, "A .safetensors or PyTorch .pth file")->type_name("FILE");
     info->add_flag("--all", info_options->all, "Each tensor on its own line, not one line for tensors of a kind");
     info->callback([info_options, &action] { action = [info_options] { return run_info(*info_options); }; });
 
@@ -220,6 +245,7 @@ void add_demo(CLI::App& app, Action& action) {
     command->add_option("--iterations", o.iterations, "Training iterations; by default as suits the encoder")
         ->check(CLI::PositiveNumber);
     add_threads(*command, o.threads);
+    add_device(*command, o.device);
     command->callback([options, &action] { action = [options] { return run_demo(*options); }; });
 }
 
@@ -238,7 +264,8 @@ void add_bench(CLI::App& app, Action& action) {
     command->add_option("--encoder", o.encoder, "Published DINOv2 weights, in place of --arch")
         ->type_name("FILE")
         ->excludes(arch);
-    command->add_option("--precision", o.precision, "What products are computed in")
+    add_device(*command, o.device);
+    command->add_option("--precision", o.precision, "What products are computed in; a GPU has fp32 and bf16")
         ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
         ->capture_default_str();
     command->add_option("--batch", o.batch, "Pictures at once; by default 1 is judged, 16 are trained on")
@@ -250,7 +277,9 @@ void add_bench(CLI::App& app, Action& action) {
     command->add_option("--cache-features", o.cache_features, "Whether training keeps the encoder's features")
         ->check(CLI::IsMember({"memory", "off"}))
         ->capture_default_str();
-    command->add_flag("--json", o.json, "Print one JSON object, and nothing else, on standard output");
+    command->add_flag("--json", o.json,
+                      "Print one JSON object, and nothing else, on standard output; on a GPU its memory is that of the "
+                      "GPU, and threads and the share of a peak are null");
     command->callback([options, &action] { action = [options] { return run_bench(*options); }; });
 }
 

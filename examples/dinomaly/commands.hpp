@@ -28,8 +28,9 @@ struct TrainOptions {
     double attention_eps = 0;
     int threads = 0;  ///< 0: one a core
     std::int64_t eval_every = 0, save_every = 1000;
+    std::int64_t log_every = 0;  ///< 0: 1 on a CPU, 20 on a GPU, which then goes on without waiting
     bool resume = false;
-    std::string precision = "fp32";
+    std::string device = "cpu", precision = "fp32";
     std::string cache_features;    ///< "memory", "disk", "off", or empty: as there is room
     std::size_t memory_limit = 0;  ///< bytes; 0: none
     std::filesystem::path init, order;
@@ -48,7 +49,7 @@ struct EvalOptions {
     std::filesystem::path model, data, json, maps;
     std::vector<std::string> classes;
     int size = 0, crop = 0, threads = 0;  ///< 0: the file's sizes; one thread a core
-    std::string precision = "fp32";
+    std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;  ///< bytes; 0: none
 };
 int run_eval(const EvalOptions& options);
@@ -57,14 +58,14 @@ struct PredictOptions {
     std::filesystem::path model, out, json;
     std::vector<std::filesystem::path> pictures;
     int size = 0, crop = 0, threads = 0;
-    std::string precision = "fp32";
+    std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;
     std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own
 };
 int run_predict(const PredictOptions& options);
 
 struct InfoOptions {
-    std::filesystem::path file;
+    std::filesystem::path file;  ///< empty: what this machine computes on
     bool all = false;
 };
 int run_info(const InfoOptions& options);
@@ -80,11 +81,12 @@ struct DemoOptions {
     std::uint64_t seed = 1;
     std::int64_t iterations = 0;  ///< 0: as suits the encoder
     int threads = 0;
+    std::string device = "cpu";
 };
 int run_demo(const DemoOptions& options);
 
 struct BenchOptions {
-    std::string mode = "infer", arch = "small", precision = "fp32", cache_features = "off";
+    std::string mode = "infer", arch = "small", device = "cpu", precision = "fp32", cache_features = "off";
     std::int64_t batch = 0;  ///< 0: 1 picture judged, 16 trained on
     int threads = 0, repeat = 5;
     std::filesystem::path encoder;  ///< empty: random weights

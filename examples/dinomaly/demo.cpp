@@ -34,6 +34,7 @@ TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
     train.size = train.crop = is_untrained ? 392 : 280;
     train.batch = is_untrained ? 2 : 4;
     train.threads = options.threads;
+    train.device = options.device;
     train.save_every = 0;
     TrainSettings& settings = train.settings;
     settings.iterations = options.iterations > 0 ? options.iterations : is_untrained ? 450 : 120;
@@ -132,6 +133,7 @@ const char* const untrained_words =
 int run_demo(const DemoOptions& options) {
     const bool is_untrained = options.encoder.empty();
     const TrainOptions train = train_options(options, is_untrained);
+    choose_target(train.device, train.precision);  // what training cannot run on is refused before anything is drawn
     RunFolder(options.out).make();
     remove_earlier_run(RunFolder(train.out));
     std::cout << "drawing parts into " << train.data.string() << std::endl;

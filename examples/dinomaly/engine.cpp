@@ -7,6 +7,7 @@
 
 #include "any_model.hpp"
 #include "dinomaly/work.hpp"
+#include "gpu.hpp"
 
 namespace dinomaly::program {
 
@@ -28,8 +29,10 @@ std::string encoder_text(const nn::VitConfig& config) {
     return text.str();
 }
 
-std::unique_ptr<AnyModel> make_model(const ModelSource& source, Precision precision) {
-    switch (precision) {
+std::unique_ptr<AnyModel> make_model(const ModelSource& source, const Target& target) {
+    if (target.gpu)
+        return target.precision == Precision::bf16 ? make_model_cuda_bf16(source) : make_model_cuda_fp32(source);
+    switch (target.precision) {
         case Precision::bf16: return make_model_bf16(source);
         case Precision::int8: return make_model_int8(source);
         default: return make_model_fp32(source);
@@ -40,21 +43,21 @@ std::unique_ptr<AnyModel> make_model(const ModelSource& source, Precision precis
 
 // --- the model
 
-Engine::Engine(std::unique_ptr<AnyModel> model) : model_(std::move(model)) {}
+Engine::Engine(std::unique_ptr<AnyModel> model, const Target& target) : model_(std::move(model)), target_(target) {}
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
-Engine Engine::open(const std::filesystem::path& file, int size, int crop, Precision precision) {
-    return Engine(make_model(ModelFile{file, size, crop}, precision));
+Engine Engine::open(const std::filesystem::path& file, int size, int crop, const Target& target) {
+    return Engine(make_model(ModelFile{file, size, crop}, target), target);
 }
 Engine Engine::create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                      double attention_eps, Precision precision) {
-    return Engine(make_model(EncoderFile{encoder, sizes, seed, attention_eps}, precision));
+                      double attention_eps, const Target& target) {
+    return Engine(make_model(EncoderFile{encoder, sizes, seed, attention_eps}, target), target);
 }
 Engine Engine::random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
-                      Precision precision) {
-    return Engine(make_model(RandomWeights{architecture, sizes, seed}, precision));
+                      const Target& target) {
+    return Engine(make_model(RandomWeights{architecture, sizes, seed}, target), target);
 }
 
 const vision::Preprocess& Engine::sizes() const {
@@ -125,9 +128,12 @@ void Training::keep_features(const FeatureStore& store) {
 std::vector<std::vector<std::size_t>> Training::unknown(const std::vector<std::vector<std::size_t>>& batches) const {
     return training_->unknown(batches);
 }
-Step Training::step(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
-                    std::span<const float> pixels) {
-    return training_->step(pictures, unknown, pixels);
+void Training::submit(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
+                      std::span<const float> pixels) {
+    training_->submit(pictures, unknown, pixels);
+}
+std::vector<Step> Training::collect() {
+    return training_->collect();
 }
 FeatureUse Training::features() const {
     return training_->features();
@@ -147,7 +153,8 @@ int use_threads(int threads) {
 }
 
 void trim_memory() {
-    backend::BlockCache::trim();
+    backend::HostCache::trim();
+    trim_gpu_memory();
 }
 
 std::optional<std::string> recognise(const io::StateDict& dict) {

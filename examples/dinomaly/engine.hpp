@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model behind an interface of plain types. The kernels are compiled in engine_<precision>.cpp, which take a minute
-// each; the commands that include this header compile in seconds.
+// The model behind an interface of plain types. The kernels are compiled in engine_<precision>.cpp and
+// engine_cuda_<precision>.cu, which take a minute or more each; the commands that include this header compile in
+// seconds.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,11 @@
 #include <string>
 #include <vector>
 
-#include "dinomaly/core/precision.hpp"
 #include "dinomaly/io/state_dict.hpp"
-#include "dinomaly/vision/normalize.hpp"
+#include "dinomaly/vision/preprocess.hpp"
+#include "target.hpp"
 
-namespace dinomaly::inline DINOMALY_ABI {
+namespace dinomaly {
 struct DinomalyConfig;
 }
 
@@ -65,18 +66,19 @@ class AnyTraining;
 class Engine {
 public:
     /// Reads a model file for judging alone; sizes above zero replace the file's.
-    static Engine open(const std::filesystem::path& file, int size, int crop, Precision precision);
+    static Engine open(const std::filesystem::path& file, int size, int crop, const Target& target);
     /// A published encoder with a part to be trained, drawn from seed.
     static Engine create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                         double attention_eps, Precision precision);
+                         double attention_eps, const Target& target);
     /// "small", "base" or "large" with 4 registers and random weights: for measurements.
     static Engine random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
-                         Precision precision);
+                         const Target& target);
 
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
     ~Engine();
 
+    const Target& target() const { return target_; }
     const vision::Preprocess& sizes() const;
     const std::vector<std::string>& classes() const;
     const nlohmann::json& training() const;
@@ -104,8 +106,10 @@ public:
 
 private:
     friend class Training;
-    explicit Engine(std::unique_ptr<AnyModel> model);
+    Engine(std::unique_ptr<AnyModel> model, const Target& target);
+
     std::unique_ptr<AnyModel> model_;
+    Target target_;
 };
 
 /// Training of an engine's model, step by step.
@@ -119,12 +123,14 @@ public:
     std::int64_t iteration() const;
     /// Keeps features from now on. Throws Error when there is no room for them.
     void keep_features(const FeatureStore& store);
-    /// For each batch to come the pictures whose pixels step() will need: those whose features are not kept by then.
+    /// For each batch to come the pictures whose pixels submit() will need: those whose features are not kept by then.
     std::vector<std::vector<std::size_t>> unknown(const std::vector<std::vector<std::size_t>>& batches) const;
     /// One iteration on the training set's pictures of these numbers; `pixels` [U, 3, crop, crop] are those of the
     /// `unknown` ones.
-    Step step(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
-              std::span<const float> pixels);
+    void submit(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
+                std::span<const float> pixels);
+    /// What the iterations since the last call tell. On a GPU this waits for them, which submit() does not.
+    std::vector<Step> collect();
     FeatureUse features() const;
     void store(io::StateDict& dict) const;
     void restore(const io::StateDict& dict);

@@ -62,6 +62,7 @@ MemoryUse memory_use(const Engine& engine, const std::vector<vision::ClassData>&
 int run_eval(const EvalOptions& options) {
     check_writable(options.json);
     check_writable(options.maps);
+    const Target target = choose_target(options.device, options.precision);
     use_threads(options.threads);
     const std::vector<vision::ClassData> classes = vision::scan(options.data, options.classes);
     for (const vision::ClassData& data : classes)
@@ -69,8 +70,7 @@ int run_eval(const EvalOptions& options) {
     check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
     warn_of_mask_sizes(classes);
-    const Precision precision = find_precision(options.precision);
-    const Engine engine = Engine::open(options.model, options.size, options.crop, precision);
+    const Engine engine = Engine::open(options.model, options.size, options.crop, target);
     std::cout << engine.description() << "; pictures " << engine.sizes().size << 'x' << engine.sizes().size
               << ", middle " << engine.sizes().crop << 'x' << engine.sizes().crop << "; " << options.precision
               << std::endl;
@@ -79,9 +79,10 @@ int run_eval(const EvalOptions& options) {
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
     if (!options.maps.empty()) write_maps(options.maps, reports);
     print_table(reports);
-    if (precision == Precision::int8) {
+    if (target.precision == Precision::int8) {
         std::cout << "the same in fp32, to tell what 8-bit codes cost:" << std::endl;
-        const Engine exact = Engine::open(options.model, options.size, options.crop, Precision::fp32);
+        const Engine exact =
+            Engine::open(options.model, options.size, options.crop, {.gpu = {}, .precision = Precision::fp32});
         print_loss(reports, evaluate_all(exact, classes, options.data, false));
     }
     return status_done;

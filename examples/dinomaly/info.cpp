@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands info and convert: what a weight file holds, and the same in another element type.
+// The commands info and convert: what a weight file holds, or what this machine computes on; the same weights in
+// another element type.
 #include <algorithm>
 #include <cctype>
 #include <iomanip>
@@ -7,11 +8,17 @@
 #include <regex>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "commands.hpp"
 #include "console.hpp"
+#include "dinomaly/backend/cpu/available_memory.hpp"
+#include "dinomaly/backend/cpu/machine.hpp"
 #include "dinomaly/io/hash.hpp"
 #include "dinomaly/io/weights.hpp"
+#include "dinomaly/version.hpp"
+#include "gpu.hpp"
+#include "memory_plan.hpp"
 
 namespace dinomaly::program {
 
@@ -73,9 +80,27 @@ void print_metadata(const io::StateDict& dict) {
     }
 }
 
+/// One line a device, beginning with what --device calls it.
+void print_devices() {
+    std::cout << "dinomaly " << version << "\ncpu     " << backend::processor_name() << ", "
+              << std::thread::hardware_concurrency() << " threads";
+    if (const auto available = backend::available_memory())
+        std::cout << ", " << megabytes(*available) << " of memory available";
+    std::cout << '\n';
+    const Gpus gpus = find_gpus();
+    for (std::size_t i = 0; i < gpus.found.size(); ++i)
+        std::cout << "cuda:" << i << "  " << gpus.found[i].name << ", " << megabytes(gpus.found[i].memory)
+                  << " of memory\n";
+    if (gpus.found.empty()) std::cout << "cuda    " << gpus.problem << '\n';
+}
+
 }  // namespace
 
 int run_info(const InfoOptions& options) {
+    if (options.file.empty()) {
+        print_devices();
+        return status_done;
+    }
     const io::StateDict dict = io::load_state_dict(options.file);
     check(!dict.empty(), options.file.c_str(), "holds no tensors");
     std::int64_t values = 0;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory_plan.hpp"
 
+#include <optional>
 #include <sstream>
 #include <system_error>
 
 #include "console.hpp"
 #include "dinomaly/backend/cpu/available_memory.hpp"
 #include "dinomaly/feature_cache.hpp"
+#include "gpu.hpp"
 
 namespace dinomaly::program {
 
@@ -35,6 +37,28 @@ std::string what_fits(const DinomalyConfig& config, MemoryUse use, std::size_t l
     return "no batch and no --crop would fit";
 }
 
+/// The part of a use that the model's own memory serves. Beside a GPU's the host has pictures and maps, and features
+/// where the GPU has no room for them.
+MemoryUse own_use(const Engine& engine, MemoryUse use) {
+    if (!engine.target().gpu) return use;
+    use.pictures = 0;
+    use.batches_waiting = use.judged = 0;
+    if (!gpu_has_room(use.features)) use.features = 0;
+    return use;
+}
+
+/// Memory that a model's tensors have already and what may still be had, where that is known.
+struct Supply {
+    std::size_t held;
+    std::optional<std::size_t> available;
+};
+
+Supply supply_of(const Engine& engine) {
+    if (!engine.target().gpu) return {backend::HostCache::statistics().held, backend::available_memory()};
+    const GpuMemory memory = gpu_memory();
+    return {memory.held, memory.free};
+}
+
 }  // namespace
 
 std::string megabytes(std::size_t bytes) {
@@ -47,16 +71,24 @@ std::string megabytes(std::size_t bytes) {
     return digits + " MB";
 }
 
-void check_memory(const Engine& engine, const MemoryUse& use, std::size_t limit) {
+const char* memory_name(const Engine& engine) {
+    return engine.target().gpu ? "GPU memory" : "memory";
+}
+
+std::size_t check_memory(const Engine& engine, const MemoryUse& all_use, std::size_t limit) {
+    const MemoryUse use = own_use(engine, all_use);
     const MemoryEstimate estimate = memory_estimate(engine.config(), use);
     const std::size_t total = estimate.total();
-    check(limit == 0 || total <= limit, "--memory-limit", megabytes(limit), " are allowed, about ", megabytes(total),
-          " would be needed: ", parts_text(estimate), "; ", what_fits(engine.config(), use, limit));
-    const std::size_t held = backend::BlockCache::statistics().held, missing = total - std::min(total, held);
-    const auto available = backend::available_memory();
-    if (available && missing > *available)
-        warn("about " + megabytes(missing) + " of memory will be needed, " + megabytes(*available) +
-             " are available: " + parts_text(estimate) + "; " + what_fits(engine.config(), use, held + *available));
+    check(limit == 0 || total <= limit, "--memory-limit", megabytes(limit), " of ", memory_name(engine),
+          " are allowed, about ", megabytes(total), " would be needed: ", parts_text(estimate), "; ",
+          what_fits(engine.config(), use, limit));
+    const Supply supply = supply_of(engine);
+    const std::size_t missing = total - std::min(total, supply.held);
+    if (supply.available && missing > *supply.available)
+        warn("about " + megabytes(missing) + " of " + memory_name(engine) + " will be needed, " +
+             megabytes(*supply.available) + " are available: " + parts_text(estimate) + "; " +
+             what_fits(engine.config(), use, supply.held + *supply.available));
+    return total;
 }
 
 std::size_t feature_bytes(const Engine& engine, const FeatureStore& store) {
@@ -73,10 +105,14 @@ FeatureStore choose_feature_store(const TrainOptions& options, const Engine& eng
     if (store.pictures.empty() || options.cache_features == "memory") return store;
     if (options.cache_features.empty()) {
         const std::size_t bytes = feature_bytes(engine, store);
-        const std::size_t planned = memory_estimate(engine.config(), use).total() + bytes;
+        MemoryUse with = use;
+        with.features = bytes;
+        const bool within_limit =
+            options.memory_limit == 0 ||
+            memory_estimate(engine.config(), own_use(engine, with)).total() <= options.memory_limit;
         const auto available = backend::available_memory();
-        const bool within_limit = options.memory_limit == 0 || planned <= options.memory_limit;
-        if (within_limit && (!available || bytes <= *available / 2)) return store;
+        const bool has_room = (engine.target().gpu && gpu_has_room(bytes)) || !available || bytes <= *available / 2;
+        if (within_limit && has_room) return store;
         std::error_code unknown;
         std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
         while (!std::filesystem::exists(folder, unknown) && folder.has_relative_path()) folder = folder.parent_path();

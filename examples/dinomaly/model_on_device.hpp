@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model on device D whose encoder multiplies in W. Included by engine_<precision>.cpp alone.
+// A model on device D whose encoder multiplies in W. Included by engine_*.cpp and engine_*.cu alone.
 #pragma once
 
 #include <memory>
@@ -36,17 +36,25 @@ public:
     void keep_features(const FeatureStore& store) override {
         cache_ = store.file.empty() ? std::make_unique<FeatureCache<D>>(sizes_, store.pictures)
                                     : std::make_unique<FeatureCache<D>>(sizes_, store.pictures, store.file, store.key);
+        encodes_together_ = store.pictures.empty() && backend::pictures_together(D{}, 2) > 1;
     }
     std::vector<std::vector<std::size_t>> unknown(const std::vector<std::vector<std::size_t>>& batches) const override {
         return cache_->unknown(batches);
     }
 
-    Step step(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
-              std::span<const float> pixels) override {
+    void submit(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
+                std::span<const float> pixels) override {
         const auto images = image_tensor<D>(pixels, static_cast<std::int64_t>(unknown.size()), crop_);
-        const StepResult result = trainer_.learn(cache_->features(*trainer_.encoder(), pictures, unknown, images));
+        if (encodes_together_ && unknown.size() == pictures.size())
+            trainer_.submit(images);
+        else
+            trainer_.submit(cache_->features(*trainer_.encoder(), pictures, unknown, images));
         changed_();
-        return {result.iteration, result.loss, result.grad_norm, result.lr};
+    }
+    std::vector<Step> collect() override {
+        std::vector<Step> steps;
+        for (const StepResult& r : trainer_.collect()) steps.push_back({r.iteration, r.loss, r.grad_norm, r.lr});
+        return steps;
     }
 
     FeatureUse features() const override {
@@ -78,6 +86,7 @@ private:
     Trainer<D> trainer_;
     std::function<void()> changed_;
     std::unique_ptr<FeatureCache<D>> cache_;
+    bool encodes_together_ = false;  // a batch's pictures, where none is kept and the device does several at once
 };
 
 template <Device D, class W = typename D::value_type> class ModelOnDevice final : public AnyModel {
@@ -92,14 +101,14 @@ public:
         if (!std::holds_alternative<ModelFile>(source)) return;
         prepare();  // what is read to judge with needs its weights in this form alone
         model_.reset();
-        backend::BlockCache::trim();
+        trim_memory();
     }
 
     void load_trained(const std::filesystem::path& file) override {
         const io::StateDict dict = io::load_state_dict(file);
         auto trained = whole().trained();
         io::load_weights(trained, dict, "", [](const std::string& name) { return name.starts_with("encoder."); });
-        frozen_.reset();
+        predictor_.reset();
     }
 
     void save(const std::filesystem::path& file) override {
@@ -110,9 +119,8 @@ public:
 
     std::vector<Judgement> judge(std::span<const float> pixels, std::int64_t count) override {
         prepare();
-        const Predictor<D, W> predictor(frozen_, info);
         std::vector<Judgement> judgements;
-        for (Prediction& prediction : predictor.judge(pixels, count))
+        for (Prediction& prediction : predictor_->judge(pixels, count))
             judgements.push_back({prediction.score, std::move(prediction.map)});
         return judgements;
     }
@@ -120,7 +128,7 @@ public:
     std::unique_ptr<AnyTraining> train(const TrainSettings& settings) override {
         if constexpr (std::is_same_v<W, typename D::value_type>)
             return std::make_unique<TrainingOnDevice<D>>(whole(), info.sizes.crop, settings, encoder(),
-                                                         [this] { frozen_.reset(); });
+                                                         [this] { predictor_.reset(); });
         else
             fail("train", "an encoder in 8-bit codes is for judging; precision fp32 or bf16 expected");
     }
@@ -158,12 +166,12 @@ private:
     }
     /// The form that judges, made anew after training went on.
     void prepare() {
-        if (!frozen_) frozen_ = std::make_shared<const FrozenDinomaly<D, W>>(whole(), encoder());
+        if (!predictor_) predictor_.emplace(std::make_shared<const FrozenDinomaly<D, W>>(whole(), encoder()), info);
     }
 
     std::optional<Dinomaly<D>> model_;
     std::shared_ptr<const FrozenEncoder<D, W>> encoder_;
-    std::shared_ptr<const FrozenDinomaly<D, W>> frozen_;
+    std::optional<Predictor<D, W>> predictor_;
 };
 
 }  // namespace dinomaly::program

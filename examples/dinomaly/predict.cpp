@@ -92,9 +92,10 @@ vision::OverlayStyle overlay_style(const PredictOptions& options, const Engine& 
 
 int run_predict(const PredictOptions& options) {
     check_writable(options.json);
+    const Target target = choose_target(options.device, options.precision);
     use_threads(options.threads);
     const std::vector<fs::path> pictures = list_all(options.pictures);
-    const Engine engine = Engine::open(options.model, options.size, options.crop, find_precision(options.precision));
+    const Engine engine = Engine::open(options.model, options.size, options.crop, target);
     check_memory(engine,
                  {.trains = false, .crop = engine.sizes().crop, .batch = 1, .element_size = engine.element_size()},
                  options.memory_limit);

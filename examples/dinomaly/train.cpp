@@ -151,14 +151,15 @@ void describe(const TrainOptions& options, const Plan& plan, const Engine& engin
     std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
               << "pictures " << options.size << 'x' << options.size << ", middle " << options.crop << 'x'
               << options.crop << "; " << options.settings.iterations << " iterations of " << plan.batches.front().size()
-              << " pictures in " << options.precision << "; " << threads << " threads" << std::endl;
+              << " pictures in " << options.precision << " on " << options.device << "; " << threads << " threads"
+              << std::endl;
 }
 
 /// What the features of the pictures depend on, besides the shapes: a file of features is used again for the same only.
-std::string feature_key(const Plan& plan, const Engine& engine, const std::string& precision) {
+std::string feature_key(const Plan& plan, const Engine& engine) {
     std::ostringstream text;
-    text << engine.encoder_hash() << ' ' << precision << ' ' << engine.sizes().size << ' ' << engine.sizes().crop
-         << '\n';
+    text << engine.encoder_hash() << ' ' << precision_name(engine.target().precision)
+         << (engine.target().gpu ? " gpu " : " cpu ") << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
     std::error_code unknown;  // an unreadable picture is reported when it is read
     for (const fs::path& picture : plan.pictures)
         text << picture.string() << ' ' << fs::file_size(picture, unknown) << ' '
@@ -185,7 +186,7 @@ MemoryUse memory_use(const Plan& plan, const Engine& engine) {
 /// What was settled for a training run.
 struct MemoryPlan {
     FeatureStore features;
-    std::size_t feature_bytes = 0, total = 0;  ///< of the features when all are there; of all memory
+    std::size_t feature_bytes = 0, total = 0;  ///< of the features when all are there; of all memory, or the GPU's
 };
 
 /// Decides where features are kept and sees that all has room; throws Error, or warns, when it has not.
@@ -196,9 +197,8 @@ MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engi
     memory.feature_bytes = feature_bytes(engine, memory.features);
     if (memory.features.file.empty()) use.features = memory.feature_bytes;
     use.pictures = kept_pixels(plan, engine, memory.features);
-    check_memory(engine, use, options.memory_limit);
-    memory.total = memory_estimate(engine.config(), use).total();
-    if (!memory.features.file.empty()) memory.features.key = feature_key(plan, engine, options.precision);
+    memory.total = check_memory(engine, use, options.memory_limit);
+    if (!memory.features.file.empty()) memory.features.key = feature_key(plan, engine);
     return memory;
 }
 
@@ -207,7 +207,7 @@ const char* store_name(const FeatureStore& store) {
     return store.pictures.empty() ? "off" : store.file.empty() ? "memory" : "disk";
 }
 
-void describe(const TrainOptions& options, const MemoryPlan& memory) {
+void describe(const TrainOptions& options, const Engine& engine, const MemoryPlan& memory) {
     const FeatureStore& store = memory.features;
     std::cout << "features ";
     if (!store.pictures.empty())
@@ -217,7 +217,7 @@ void describe(const TrainOptions& options, const MemoryPlan& memory) {
         std::cout << "are not kept";
     else
         std::cout << "are not kept: no picture comes twice, or there is no room";
-    std::cout << "; about " << megabytes(memory.total) << " of memory in all" << std::endl;
+    std::cout << "; about " << megabytes(memory.total) << " of " << memory_name(engine) << " in all" << std::endl;
 }
 
 /// The largest and the mean value of the maps of some training pictures: what is usual for good parts. Heat maps are
@@ -268,29 +268,36 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
     vision::Loader loader(plan.pictures, to_read, engine.sizes(),
                           {.threads = 2, .cache_bytes = kept_pixels(plan, engine, features)});
     Progress progress("training", "iterations", total, training.iteration());
+    const std::int64_t log_every = options.log_every > 0 ? options.log_every : engine.target().gpu ? 20 : 1;
+    double loss = 0;  // the last one read
     for (std::size_t i = 0; i < batches.size(); ++i) {
         const vision::Batch read = unknown[i].empty() ? vision::Batch{} : loader.next().value();
-        const Step step = training.step(batches[i], unknown[i], read.pixels);
-        log.append(step, seconds());
+        training.submit(batches[i], unknown[i], read.pixels);
+        const std::int64_t done = training.iteration();
+        const bool is_last = done == total, is_stopped = interruption.asked() && !is_last;
+        const bool is_saved = options.save_every > 0 && (done % options.save_every == 0 || is_last);
+        const bool is_judged = options.eval_every > 0 && done % options.eval_every == 0 && !is_last;
+        if (done % log_every == 0 || is_last || is_stopped || is_saved || is_judged)
+            for (const Step& step : training.collect()) {
+                log.append(step, seconds());
+                loss = step.loss;
+            }
         std::ostringstream note;
-        note << "loss " << std::fixed << std::setprecision(4) << step.loss;
+        note << "loss " << std::fixed << std::setprecision(4) << loss;
         if (!features.pictures.empty()) {
             const FeatureUse use = training.features();
             note << ", cache " << use.pictures << " pictures, " << megabytes(use.bytes) << ", " << use.hits << " hits";
         }
-        const std::int64_t done = training.iteration();
         progress.update(done, note.str());
 
-        const bool is_last = done == total, is_stopped = interruption.asked() && !is_last;
-        const bool is_due = options.save_every > 0 && (done % options.save_every == 0 || is_last);
-        if (is_stopped || is_due) save_state(folder, training, settings, seconds());
+        if (is_stopped || is_saved) save_state(folder, training, settings, seconds());
         if (is_stopped) {
             progress.pause();
             std::cout << "interrupted after iteration " << done << "; the state is saved in " << folder.state().string()
                       << ". The same command with --resume goes on from there." << std::endl;
             return false;
         }
-        if (options.eval_every > 0 && done % options.eval_every == 0 && !is_last) {
+        if (is_judged) {
             progress.pause();
             trim_memory();
             print_table(evaluate_all(engine, plan.classes, options.data, false));
@@ -305,16 +312,17 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
 TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     const RunFolder folder(options.out);
     folder.check_state(options.resume);
+    const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
     warn_of_mask_sizes(plan.classes);
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
-                                   options.attention_eps, find_precision(options.precision));
+                                   options.attention_eps, target);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);
     folder.make();
     describe(options, plan, engine, threads);
-    describe(options, memory);
+    describe(options, engine, memory);
 
     nlohmann::json settings = run_settings(options, plan, engine);
     Training training(engine, options.settings);

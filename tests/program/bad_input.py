@@ -52,6 +52,40 @@ class BadInput(Scene):
             self.assertEqual(done.returncode, 0)
             self.assertIn("dinomaly", done.stdout)
         self.assertIn("--hard-mining-ramp", run("train", "--help").stdout)
+        for command in ("train", "eval", "predict", "demo", "bench"):
+            self.assertIn("--device DEVICE", run(command, "--help").stdout)
+
+    # --- devices
+
+    def commands_on(self, device):
+        """The commands that judge, on a device."""
+        model = ["--model", self.encoder]
+        return [[*command, "--device", device] for command in (["eval", "--data", self.data, *model],
+                                                               ["predict", self.data, *model], ["bench"])]
+
+    def test_no_such_gpu(self):
+        listed = run("info").stdout
+        for device in ("cuda", "cuda:0", "cuda:999"):
+            if f"cuda:{device.partition(':')[2] or 0} " in listed:
+                continue
+            words = rf"^error: \[--device {device}\] (.*built without CUDA|no such GPU: \d+ found|" \
+                    r"no GPU was found: .*|the CUDA driver is for CUDA .* is needed).*\n$"
+            out = self.folder / "refused"
+            for command in [self.training(out, device=device), ["demo", "--out", out, "--device", device],
+                            *self.commands_on(device)]:
+                done = run(*command)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+                self.assertRegex(done.stderr, words)
+                self.assertFalse(out.exists(), "a refused command leaves nothing behind")
+
+    def test_no_device(self):
+        for device in ("gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:1234", "CPU", ""):
+            for command in (self.training(self.folder / "refused", device=device), *self.commands_on(device)):
+                self.refused(command, "--device", status=2)
+
+    def test_codes_are_for_the_cpu(self):
+        for command in self.commands_on("cuda"):
+            self.refused([*command, "--precision", "int8"], "[--device cuda]", "int8", "fp32 or bf16")
 
     # --- weights
 

@@ -37,7 +37,8 @@ class Bench(Scene):
 
     def test_infer(self):
         found = self.measured("--repeat", 2, "--batch", 3, "--threads", 1)
-        expected = {"mode": "infer", "arch": "width 64", "precision": "fp32", "batch": 3, "threads": 1, "repeat": 2}
+        expected = {"mode": "infer", "arch": "width 64", "device": "cpu", "precision": "fp32", "batch": 3, "threads": 1,
+                    "repeat": 2}
         self.assertEqual({name: found[name] for name in expected}, expected)
         self.check_figures(found, found["min_ms"] * 3e-3, found["median_ms"] * 3e-3, 3 * (ENCODING + DECODING))
 

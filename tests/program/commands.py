@@ -131,6 +131,12 @@ class Commands(Scene):
         self.assertEqual({t[0] for t in read_safetensors(folder / "model.safetensors")[0].values()}, {"F32"})
         self.assertEqual(run(*self.training(self.folder / "codes", precision="int8")).returncode, 2)
 
+    def test_info_without_a_file(self):
+        text = self.done("info")
+        self.assertRegex(text, r"^dinomaly \d+\.\d+\.\d+\ncpu +\S.*, \d+ threads.*\ncuda(:0)? +\S")
+        same = self.done("bench", "--encoder", self.encoder, "--repeat", 1, "--device", "cpu", "--json")
+        self.assertEqual(json.loads(same)["device"], "cpu")
+
     def test_info(self):
         text = self.done("info", self.model)
         for word in ("Dinomaly", "width 64", "hash: ", "encoder.blocks.*.attn.qkv.weight", "x 12", "metadata dinomaly"):

@@ -100,13 +100,13 @@ class Memory(Scene):
         out = self.folder / "refused"
         done = run(*self.training(out, memory_limit="5MB"))
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"--memory-limit\] 5.0 MB are allowed, about \d+ MB would be needed: weights \d")
+        self.assertRegex(done.stderr, r"--memory-limit\] 5.0 MB of memory are allowed, about \d+ MB would be needed: weights \d")
         self.assertFalse(out.exists(), "a refused run leaves nothing behind")
         model = self.train("limited", memory_limit="0.5GB") / "model.safetensors"
         for command in (["eval", "--data", self.data], ["predict", self.data]):
             done = run(*command, "--model", model, "--memory-limit", "3MiB")
             self.assertEqual(done.returncode, 1)
-            self.assertIn("3.1 MB are allowed", done.stderr)
+            self.assertIn("3.1 MB of memory are allowed", done.stderr)
             self.assertEqual(run(*command, "--model", model, "--memory-limit", "500MB").returncode, 0)
 
     def test_the_cache_keeps_within_the_limit(self):

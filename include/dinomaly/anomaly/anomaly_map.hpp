@@ -14,6 +14,7 @@
 
 #include "dinomaly/anomaly/loose_loss.hpp"
 #include "dinomaly/ops/resample.hpp"
+#include "dinomaly/ops/reshape.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::anomaly {
 

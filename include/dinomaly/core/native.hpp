@@ -14,7 +14,7 @@
 
 #include "dinomaly/core/macros.hpp"
 
-#if defined(__SSE2__) && !defined(DINOMALY_CUDA)
+#if defined(__SSE2__) && !defined(__CUDACC__)
 #pragma GCC diagnostic push
 #ifndef __clang__  // g++ 12 trips over its own 512-bit intrinsics
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -28,7 +28,7 @@ namespace dinomaly::inline DINOMALY_ABI::native {
 
 /// Tells the processor that this thread only waits.
 inline void pause() {
-#if defined(__SSE2__) && !defined(DINOMALY_CUDA)
+#if defined(__SSE2__) && !defined(__CUDACC__)
     _mm_pause();
 #endif
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// scale_grad: y = x, dx = dy * factor. Hard mining slows the gradient of easy positions with it. Backward keeps factor.
+// scale_grad: y = x, dx = dy * factor: slows the gradient of some positions. Backward keeps factor.
 #pragma once
 
 #include "dinomaly/ops/arithmetic.hpp"

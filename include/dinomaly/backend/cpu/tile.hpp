@@ -58,7 +58,7 @@ template <> struct Dot<bfloat16> {
 
     static Lanes spread(const bfloat16* a) { return spread_word(a); }
     static Sums add(Sums sums, Lanes a, Lanes b) {
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) && !defined(DINOMALY_CUDA)
         return _mm512_dpbf16_ps(sums, std::bit_cast<__m512bh>(a), std::bit_cast<__m512bh>(b));
 #else
         const auto upper = [](Lanes x) { return std::bit_cast<native::Floats>(x & ~0xffff); };
@@ -75,7 +75,7 @@ template <> struct Dot<Code> {
 
     static Lanes spread(const Code* a) { return spread_word(a); }
     static Sums add(Sums sums, Lanes a, Lanes b) {
-#if defined(__AVX512VNNI__)
+#if defined(__AVX512VNNI__) && !defined(DINOMALY_CUDA)
         return std::bit_cast<Sums>(
             _mm512_dpbusd_epi32(std::bit_cast<__m512i>(sums), std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
 #else
