@@ -81,14 +81,15 @@ private:
 /// Values of the deviation asked for, uniform, drawn on all threads; as D rounds them, so that double gets the same.
 template <Device D> Tensor<D> draw(const Input& input, std::uint64_t stream) {
     using T = typename D::value_type;
-    Tensor<D> x(input.shape);
+    std::vector<T> values(static_cast<std::size_t>(input.shape.count()));
     const Philox random{1, stream};
     const float width = static_cast<float>(std::sqrt(12.0) * input.deviation);
-    backend::parallel_ranges(x.count(), 1 << 14, [&](std::int64_t first, std::int64_t last) {
+    backend::parallel_ranges(input.shape.count(), 1 << 14, [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t i = first; i < last; ++i)
-            x.data()[i] = static_cast<T>(width * (random.uniform(static_cast<std::uint64_t>(i)) - 0.5F));
+            values[static_cast<std::size_t>(i)] =
+                static_cast<T>(width * (random.uniform(static_cast<std::uint64_t>(i)) - 0.5F));
     });
-    return x;
+    return {input.shape, values};
 }
 
 template <Device D> Values<D> draw_all(const Inputs& inputs) {
@@ -127,6 +128,25 @@ std::vector<Tensor<Cpu<double>>> results(const Formula& formula, const Variables
     return gradients;
 }
 
+/// Of the largest value; sums are over as many as 12,624 rows.
+template <Device D> inline constexpr double tolerance = std::is_same_v<D, Full<D>> ? 1e-4 : 2e-2;
+
+/// Throws unless nothing is wrong with the case.
+inline void require(const std::string& name, const std::string& mismatch) {
+    check(mismatch.empty(), name.c_str(), "wrong, and so not timed: ", mismatch);
+}
+
+/// Holds what the formula gives on D, or the gradients that dy leads to, against the same in double.
+template <Device D, class Formula>
+void verify(const std::string& name, const Inputs& inputs, const Values<D>& values, const Formula& formula,
+            const Tensor<D>* dy) {
+    using Exact = Cpu<double>;
+    const Tensor<Exact> exact_dy = dy == nullptr ? Tensor<Exact>() : in_double(*dy);
+    const auto wanted = results<Exact>(formula, {inputs, in_double(values)}, dy == nullptr ? nullptr : &exact_dy);
+    const auto found = results<D>(formula, {inputs, values}, dy);
+    for (std::size_t i = 0; i < wanted.size(); ++i) require(name, test::mismatch(found[i], wanted[i], tolerance<D>));
+}
+
 template <class Body> double seconds(const Body& body) {
     const auto start = std::chrono::steady_clock::now();
     body();
@@ -144,7 +164,7 @@ public:
     void forward(const std::string& name, Cost cost, const Inputs& inputs, const Formula& formula) {
         if (!is_wanted(name)) return;
         const Values<D> values = draw_all<D>(inputs);
-        verify(name, inputs, values, formula, nullptr);
+        verify(name, inputs, values, formula, static_cast<const Tensor<D>*>(nullptr));
         const Variables<D> in(inputs, values);
         const NoGrad no_graph;
         double best = std::numeric_limits<double>::infinity();
@@ -179,26 +199,9 @@ public:
         report(name, cost, best);
     }
 
-    /// Of the largest value; sums are over as many as 12,624 rows.
-    static constexpr double tolerance = std::is_same_v<D, Full<D>> ? 1e-4 : 2e-2;
-
     bool is_wanted(const std::string& name) const { return name.find(filter_) != std::string::npos; }
 
 private:
-    static void require(const std::string& name, const std::string& mismatch) {
-        check(mismatch.empty(), name.c_str(), "wrong, and so not timed: ", mismatch);
-    }
-
-    template <class Formula>
-    static void verify(const std::string& name, const Inputs& inputs, const Values<D>& values, const Formula& formula,
-                       const Tensor<D>* dy) {
-        using Exact = Cpu<double>;
-        const Tensor<Exact> exact_dy = dy == nullptr ? Tensor<Exact>() : in_double(*dy);
-        const auto wanted = results<Exact>(formula, {inputs, in_double(values)}, dy == nullptr ? nullptr : &exact_dy);
-        const auto found = results<D>(formula, {inputs, values}, dy);
-        for (std::size_t i = 0; i < wanted.size(); ++i) require(name, test::mismatch(found[i], wanted[i], tolerance));
-    }
-
     void report(const std::string& name, Cost cost, double best) const {
         report_({name, best, cost.operations,
                  cost.elements * sizeof(typename D::value_type) + cost.parameters * sizeof(typename D::compute_type)});

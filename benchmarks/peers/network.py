@@ -4,8 +4,10 @@ fixed picture size would write it: the position embedding is resized once, not w
 import sys
 
 import torch
+import torch.nn.functional as F
 
 CROP = 392
+MAP = 256
 
 
 def import_oracle(folder):
@@ -27,22 +29,32 @@ def cosine(a, b, dim=1):
 class Judge(torch.nn.Module):
     """Pictures [B, 3, 392, 392] to blurred maps [B, 1, 256, 256]; the map itself is always computed in fp32."""
 
-    def __init__(self, oracle, net):
+    def __init__(self, net):
         super().__init__()
-        self.oracle, self.net = oracle, net
-        oracle.F.cosine_similarity = cosine  # the oracle calls PyTorch's, which OpenVINO cannot convert
+        self.net = net
+        offset = torch.arange(5.0) - 2
+        blur = torch.exp(-(offset[:, None] ** 2 + offset[None] ** 2) / 32)
+        self.blur = (blur / blur.sum())[None, None]
         self.eval()
+
+    def to(self, device):
+        self.blur = self.blur.to(device)  # no buffer: it stays in fp32
+        return super().to(device)
 
     def forward(self, pictures):
         en, de = self.net(pictures)
-        return self.oracle.anomaly_map([x.float() for x in en], [x.float() for x in de], CROP)
+        maps = [F.interpolate(1 - cosine(a.float(), b.float()).unsqueeze(1), size=(CROP, CROP), mode="bilinear",
+                              align_corners=True) for a, b in zip(en, de)]
+        mean = F.interpolate(torch.cat(maps, 1).mean(1, keepdim=True), size=MAP, mode="bilinear", align_corners=False)
+        return F.conv2d(mean, self.blur, padding=2)
 
 
 def make(oracle, arch):
     return oracle.Dinomaly(arch, drop=0.2)
 
 
-def fix_position(net, dtype=torch.float32):
+def fix_position(net):
+    """In the type and on the device of the encoder."""
     side = CROP // net.encoder.patch
-    position = net.encoder.position(side, side).detach().to(dtype)
+    position = net.encoder.position(side, side).detach().to(net.encoder.pos_embed)
     net.encoder.position = lambda h, w: position

@@ -56,8 +56,9 @@ def main():
     with torch.no_grad():
         en, de = net(pictures)
         loss = oracle.loose_loss(en, [x.clone().requires_grad_() for x in de], 0.0, 0.1)  # it hooks their gradients
-        judge = network.Judge(oracle, net)
-        save_file({"pictures": pictures, "map": judge(pictures[:1])[0, 0].contiguous(), "loss": loss.reshape(1)},
+        expected = oracle.anomaly_map(*net(pictures[:1]), network.CROP)
+        judge = network.Judge(net)
+        save_file({"pictures": pictures, "map": expected[0, 0].contiguous(), "loss": loss.reshape(1)},
                   arguments.out / "pictures.safetensors")
         if arguments.onnx:
             write_onnx(judge, pictures[:arguments.onnx], arguments.out)

@@ -3,7 +3,7 @@
 
 On standard input a line "WARM REPEAT" asks for WARM rounds that do not count and REPEAT that do. On standard output every
 answer is one JSON object a line: first what the peer is and how far its result is from PyTorch's in fp32, then for each
-request the seconds of the rounds and the peak of the process's memory so far.
+request the seconds of the rounds and the peak so far of the process's memory, or of what it took of a GPU's.
 """
 import argparse
 import json
@@ -21,7 +21,10 @@ def parse_arguments(description, precisions, modes=("infer",)):
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     if "train" in modes:
+        parser.add_argument("--device", default="cpu", help="cpu or cuda")
         parser.add_argument("--compile", action="store_true", help="with torch.compile; frozen for inference")
+        parser.add_argument("--compile-mode", default="default", help="of torch.compile: max-autotune-no-cudagraphs, ..")
+        parser.add_argument("--best", action="store_true", help="all that is known to be fast on a GPU")
         parser.add_argument("--oracle", type=pathlib.Path, required=True, help="folder of dinomaly_torch.py")
         parser.add_argument("--arch", default="small")
     return parser.parse_args()
@@ -44,7 +47,7 @@ def map_difference(found, expected):
     return float(abs(found - expected).max() / (expected.max() - expected.min()))
 
 
-def serve(answers, version, difference, work):
+def serve(answers, version, difference, work, peak_megabytes=peak_megabytes):
     """Answers requests until standard input ends."""
     print(json.dumps({"version": version, "difference": difference}), file=answers, flush=True)
     for line in sys.stdin:

@@ -97,7 +97,11 @@ int run_predict(const PredictOptions& options) {
     const std::vector<fs::path> pictures = list_all(options.pictures);
     const Engine engine = Engine::open(options.model, options.size, options.crop, target);
     check_memory(engine,
-                 {.trains = false, .crop = engine.sizes().crop, .batch = 1, .element_size = engine.element_size()},
+                 {.trains = false,
+                  .crop = engine.sizes().crop,
+                  .batch = 1,
+                  .element_size = engine.element_size(),
+                  .batch_at_once = engine.target().gpu.has_value()},
                  options.memory_limit);
     if (!options.out.empty()) {
         std::error_code problem;

@@ -175,7 +175,10 @@ std::size_t kept_pixels(const Plan& plan, const Engine& engine, const FeatureSto
 
 /// The memory that a run asks for, without its features.
 MemoryUse memory_use(const Plan& plan, const Engine& engine) {
-    MemoryUse use{.crop = engine.sizes().crop, .batch = 1, .element_size = engine.element_size()};
+    MemoryUse use{.crop = engine.sizes().crop,
+                  .batch = 1,
+                  .element_size = engine.element_size(),
+                  .batch_at_once = engine.target().gpu.has_value()};
     for (const auto& batch : plan.batches) use.batch = std::max(use.batch, static_cast<std::int64_t>(batch.size()));
     use.batches_waiting = static_cast<std::int64_t>(vision::LoaderLimits{}.batches_ahead) + 1;
     for (const vision::ClassData& data : plan.classes)

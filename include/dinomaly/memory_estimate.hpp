@@ -31,6 +31,7 @@ struct MemoryUse {
     bool trains = true;
     std::int64_t crop = 392, batch = 16;     ///< pictures of crop x crop, so many at a time
     std::size_t element_size = 4;            ///< of activations: 4 for fp32, 2 for bf16
+    bool batch_at_once = false;              ///< the frozen network takes a batch together, as on a GPU
     std::int64_t batches_waiting = 0;        ///< prepared pictures, fp32, in the loader's queue and in work
     std::size_t features = 0, pictures = 0;  ///< bytes of the feature cache and of decoded pictures kept by the loader
     std::int64_t judged = 0;                 ///< test pictures whose maps are kept and ranked together
@@ -85,9 +86,10 @@ inline std::int64_t activation_count(const DinomalyConfig& config, std::int64_t 
 
 /// What the frozen network works with, besides the pictures of a batch.
 inline std::size_t frozen_bytes(const DinomalyConfig& config, const MemoryUse& use) {
-    const std::int64_t one = activation_count(config, use.crop);
+    const std::int64_t one = activation_count(config, use.crop) * (use.batch_at_once ? use.batch : 1);
     return block_bytes(12, one, fp32) + block_bytes(1, 3 * one, use.element_size) +
            block_bytes(1, one, use.element_size) + block_bytes(5, one, fp32) +
+           block_bytes(use.batch_at_once ? 1 : 0, 4 * one, use.element_size) +  // the hidden layer as a whole
            block_bytes(1, use.batch * 3 * use.crop * use.crop, fp32);
 }
 

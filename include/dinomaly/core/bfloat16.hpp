@@ -27,7 +27,9 @@ struct bfloat16 {
         bits = static_cast<std::uint16_t>((is_nan ? (word | 0x400000U) : rounded) >> 16);
 #endif
     }
-    DINOMALY_HD operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+    DINOMALY_HD operator float() const {
+        return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+    }
 };
 
 }  // namespace dinomaly

@@ -31,8 +31,7 @@ template <class T> void kth_largest(Cpu<T>, std::int64_t n, const T* x, const st
 }
 
 /// y [rows] = the mean of the k largest of each row's n values, 1 <= k <= n.
-template <class T>
-void mean_of_largest(Cpu<T>, std::int64_t rows, std::int64_t n, const T* x, std::int64_t k, T* y) {
+template <class T> void mean_of_largest(Cpu<T>, std::int64_t rows, std::int64_t n, const T* x, std::int64_t k, T* y) {
     for (std::int64_t row = 0; row < rows; ++row) {
         const std::shared_ptr<const T> values = detail::largest_first(n, x + row * n, k);
         double sum = 0;
