@@ -91,12 +91,12 @@ if ! install_packages "${program_packages[@]}" "${test_packages[@]}"; then
 fi
 
 if [ "$all" = true ]; then
-    build_and_test build "" -D CMAKE_BUILD_TYPE=Release -D DINOMALY_GPU_TESTS=ON
+    build_and_test build "" -D CMAKE_BUILD_TYPE=Release -D DINOMALY_CUDA=AUTO -D DINOMALY_GPU_TESTS=ON
     sanitizer=(-D CMAKE_BUILD_TYPE=Debug -D DINOMALY_BUILD_EXAMPLES=OFF -D DINOMALY_BUILD_BENCHMARKS=OFF)
     build_and_test build-asan "" "${sanitizer[@]}" -D DINOMALY_SANITIZE=address,undefined
     build_and_test build-tsan "" "${sanitizer[@]}" -D DINOMALY_SANITIZE=thread
 else
-    build_and_test build "-LE slow" -D CMAKE_BUILD_TYPE=Release
+    build_and_test build "-LE slow" -D CMAKE_BUILD_TYPE=Release -D DINOMALY_CUDA=AUTO
 fi
 
 if [ $((passed + failed)) -eq 0 ]; then

@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "dinomaly/version.hpp"
+#include "gpu.hpp"
 
 namespace dinomaly::program {
 
@@ -304,7 +305,9 @@ int run_command_line(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? status_done : status_wrong_usage;
     }
-    return action();
+    const int status = action();
+    keep_gpu_choices();
+    return status;
 }
 
 }  // namespace dinomaly::program

@@ -22,8 +22,12 @@ struct Gpus {
 };
 Gpus find_gpus();
 
-/// Computes on GPU number `number` from now on. Throws Error when it is too old, or taken.
+/// Computes on GPU number `number` from now on, products as an earlier run chose to. Throws Error when it is too old,
+/// or taken.
 void use_gpu(int number);
+/// Keeps the algorithms that products were found fastest with, in the user's cache folder: the next run then gives the
+/// same bits. Does nothing where no GPU was used.
+void keep_gpu_choices();
 
 /// Bytes of the chosen GPU: those of our tensors or waiting for reuse, and those that are free.
 struct GpuMemory {

@@ -17,6 +17,7 @@ Gpus find_gpus() {
 void use_gpu(int) {
     fail("cuda", problem);
 }
+void keep_gpu_choices() {}
 GpuMemory gpu_memory() {
     fail("cuda", problem);
 }
