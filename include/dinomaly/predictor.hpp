@@ -65,6 +65,7 @@ public:
             work_->scores = anomaly::image_scores(work_->maps);
         });
         const std::vector<T> scores = work_->scores.to_vector(), values = work_->maps.to_vector();
+        for (Tensor<Full<D>>* tensor : {&work_->images, &work_->maps, &work_->scores}) work_->replay.let_go(*tensor);
         const std::int64_t each = anomaly::map_size * anomaly::map_size;
         std::vector<Prediction> predictions;
         for (std::int64_t i = 0; i < count; ++i)

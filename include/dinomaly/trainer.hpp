@@ -79,12 +79,14 @@ public:
         begin(images.size(0) * (images.size(2) / patch) * (images.size(3) / patch));
         encoding_.feed(images_, images);
         encoding_.run([&] { run(encoder_->encode(images_)); });
+        encoding_.let_go(images_);
         end();
     }
     void submit(const anomaly::Groups<D>& features) {
         begin(features[0].size(0) * (features[0].size(1) - model_.config.encoder.prefix()));
         for (std::size_t i = 0; i < features.size(); ++i) learning_.feed(features_[i], features[i].value());
         learning_.run([&] { run({features_[0], features_[1]}); });
+        for (Tensor<D>& group : features_) learning_.let_go(group);
         end();
     }
 

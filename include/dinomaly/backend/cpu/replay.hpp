@@ -14,6 +14,8 @@ template <class T> class Replay<Cpu<T>> {
 public:
     /// The tensor that the sequence is to read in place of `input`.
     template <Device Stored> static void feed(Tensor<Stored>& held, const Tensor<Stored>& input) { held = input; }
+    /// Gives a tensor that the sequence read or wrote back, after it was read.
+    template <Device Stored> static void let_go(Tensor<Stored>& held) { held = {}; }
     /// Runs body().
     template <class Body> void run(const Body& body) { body(); }
     /// Records anew at the next run.

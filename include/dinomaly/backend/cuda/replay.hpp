@@ -67,6 +67,9 @@ public:
                      static_cast<std::size_t>(input.count()) * sizeof(typename Stored::value_type));
     }
 
+    /// Nothing: what was recorded reads and writes that memory again.
+    template <Device Stored> static void let_go(Tensor<Stored>&) {}
+
     /// Runs body(), or what was recorded of it.
     template <class Body> void run(const Body& body) {
         if (graph_ != nullptr) {
