@@ -81,7 +81,8 @@ template <class T> struct Cuda {
     /// The source may change as soon as this returns. Throws Error while work is recorded, as a replay would read the
     /// source again.
     static void upload(void* target, const void* source, std::size_t bytes) {
-        check(!backend::cuda::is_recording(), "cuda", bytes, " bytes from the host in work that is being recorded");
+        check(!backend::cuda::is_recording(), "cuda", bytes, " bytes from the host in work that is being recorded",
+              ": a Cell that is set before, or Replay::feed, expected");
         if (bytes >= backend::cuda::Staging::least)
             backend::cuda::Staging::instance().upload(target, source, bytes);
         else
