@@ -8,7 +8,7 @@
 program_packages=(
     g++=c++ cmake=cmake 'libeigen3-dev=<Eigen/Core>' 'libpng-dev=<png.h>' 'libjpeg-dev=<jpeglib.h>' 'zlib1g-dev=<zlib.h>'
     'libdeflate-dev=<libdeflate.h>' 'nlohmann-json3-dev=<nlohmann/json.hpp>' 'libcli11-dev=<CLI/CLI.hpp>'
-    'libxxhash-dev=<xxhash.h>'
+    'libxxhash-dev=<xxhash.h>' 'libtiff-dev=<tiffio.h>'
 )
 command -v make >/dev/null || program_packages+=(ninja-build=ninja)
 test_packages=('libboost-test-dev=<boost/test/unit_test.hpp>' python3=python3)

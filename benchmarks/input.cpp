@@ -167,13 +167,14 @@ void verify_metrics(const Stack& stack, const anomaly::PixelMetrics& found) {
 /// The input of a picture, resized whole and cut pixel by pixel.
 void verify_input(const Picture& picture, const std::vector<float>& found) {
     const vision::Preprocess sizes;
-    const vision::Image whole =
-        test::plain_resize(vision::to_rgb(vision::decode(picture.file, picture.name)), sizes.size, sizes.size);
+    const vision::PictureSize offset = sizes.offset();
+    const vision::Image whole = test::plain_resize(vision::to_rgb(vision::decode(picture.file, picture.name)),
+                                                   sizes.size.width, sizes.size.height);
     auto next = found.begin();
     for (std::size_t c = 0; c < 3; ++c)
-        for (int y = 0; y < sizes.crop; ++y)
-            for (int x = 0; x < sizes.crop; ++x, ++next) {
-                const float value = whole.row(y + sizes.offset())[3 * static_cast<std::size_t>(x + sizes.offset()) + c];
+        for (int y = 0; y < sizes.crop.height; ++y)
+            for (int x = 0; x < sizes.crop.width; ++x, ++next) {
+                const float value = whole.row(y + offset.height)[3 * static_cast<std::size_t>(x + offset.width) + c];
                 const float expected = (value / 255.0F - vision::pixel_mean[c]) / vision::pixel_deviation[c];
                 check(*next == expected, "benchmark", picture.name, ": pixel ", x, ",", y, " is ", *next, ", ",
                       expected, " expected");

@@ -18,7 +18,7 @@ namespace dinomaly::program {
 /// A model file, to judge with; sizes above zero replace its own.
 struct ModelFile {
     std::filesystem::path path;
-    int size, crop;
+    vision::PictureSize size, crop;
 };
 /// A published encoder and a part to be trained.
 struct EncoderFile {

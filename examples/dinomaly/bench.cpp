@@ -144,8 +144,9 @@ int run_bench(const BenchOptions& options) {
     const std::string unit = infers ? " ms a picture" : " s a step";
     std::cout << engine.description() << '\n'
               << (infers ? "judging" : "training") << " in " << options.precision << ", batch " << batch << ", "
-              << sizes.size << '/' << sizes.crop << (options.cache_features == "memory" ? ", features cached" : "")
-              << "; " << machine.name << machine.share << '\n'
+              << sizes.size.width << '/' << sizes.crop.width
+              << (options.cache_features == "memory" ? ", features cached" : "") << "; " << machine.name
+              << machine.share << '\n'
               << std::fixed << std::setprecision((infers ? 1 : 2) + (target.gpu ? 2 : 0))  //
               << "  median  " << std::setw(8) << median << unit << ", of " << options.repeat
               << (options.repeat == 1 ? " round\n" : " rounds\n")  //

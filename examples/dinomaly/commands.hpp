@@ -22,7 +22,7 @@ inline constexpr int status_interrupted = 130;
 struct TrainOptions {
     std::filesystem::path data, encoder, out;
     std::vector<std::string> classes;  ///< empty: all that are found
-    int size = 448, crop = 392;
+    vision::PictureSize size = 448, crop = 392;
     std::size_t batch = 16;
     TrainSettings settings;
     double attention_eps = 0;
@@ -48,7 +48,8 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
 struct EvalOptions {
     std::filesystem::path model, data, json, maps;
     std::vector<std::string> classes;
-    int size = 0, crop = 0, threads = 0;  ///< 0: the file's sizes; one thread a core
+    vision::PictureSize size, crop;  ///< none: the file's
+    int threads = 0;                 ///< 0: one a core
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;  ///< bytes; 0: none
 };
@@ -57,7 +58,8 @@ int run_eval(const EvalOptions& options);
 struct PredictOptions {
     std::filesystem::path model, out, json;
     std::vector<std::filesystem::path> pictures;
-    int size = 0, crop = 0, threads = 0;
+    vision::PictureSize size, crop;
+    int threads = 0;
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;
     std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own

@@ -94,6 +94,15 @@ std::string Progress::line(std::int64_t done, const std::string& note) const {
 
 // --- figures
 
+std::string size_text(vision::PictureSize size) {
+    std::ostringstream text;
+    if (size.width == size.height)
+        text << size.width;
+    else
+        text << size;
+    return text.str();
+}
+
 std::string percent(double value) {
     return std::isnan(value) ? "-" : fixed(100 * value, 2);
 }

@@ -38,6 +38,9 @@ private:
     Clock::time_point start_, shown_;
 };
 
+/// "448", or "512x448" where the sides differ: as --size and --crop take it.
+std::string size_text(vision::PictureSize size);
+
 /// "98.52", or "-" for a figure that is not defined.
 std::string percent(double value);
 

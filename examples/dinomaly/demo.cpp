@@ -152,7 +152,7 @@ int run_demo(const DemoOptions& options) {
             " iterations of " + std::to_string(train.batch) +
             " pictures. It has never seen a bad part. The figures are those of parts that it has not learned from.",
         is_untrained ? untrained_words : "The encoder is the published checkpoint " + options.encoder.string() + '.'};
-    page.settings = {{"pictures", std::to_string(train.size) + " x " + std::to_string(train.size)},
+    page.settings = {{"pictures", size_text(train.size)},
                      {"iterations", std::to_string(train.settings.iterations)},
                      {"batch", std::to_string(train.batch)},
                      {"seed", std::to_string(options.seed)},

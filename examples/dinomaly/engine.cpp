@@ -48,7 +48,8 @@ Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
-Engine Engine::open(const std::filesystem::path& file, int size, int crop, const Target& target) {
+Engine Engine::open(const std::filesystem::path& file, vision::PictureSize size, vision::PictureSize crop,
+                    const Target& target) {
     return Engine(make_model(ModelFile{file, size, crop}, target), target);
 }
 Engine Engine::create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
@@ -94,10 +95,10 @@ std::string Engine::architecture() const {
 }
 
 std::int64_t Engine::judging_work() const {
-    return count_work(model_->config, sizes().crop, sizes().crop).judging();
+    return count_work(model_->config, sizes().crop.height, sizes().crop.width).judging();
 }
 std::int64_t Engine::learning_work(bool features_known) const {
-    return count_work(model_->config, sizes().crop, sizes().crop).learning(features_known);
+    return count_work(model_->config, sizes().crop.height, sizes().crop.width).learning(features_known);
 }
 
 void Engine::load_trained(const std::filesystem::path& file) {

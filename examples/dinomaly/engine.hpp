@@ -66,7 +66,8 @@ class AnyTraining;
 class Engine {
 public:
     /// Reads a model file for judging alone; sizes above zero replace the file's.
-    static Engine open(const std::filesystem::path& file, int size, int crop, const Target& target);
+    static Engine open(const std::filesystem::path& file, vision::PictureSize size, vision::PictureSize crop,
+                       const Target& target);
     /// A published encoder with a part to be trained, drawn from seed.
     static Engine create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
                          double attention_eps, const Target& target);
@@ -101,7 +102,7 @@ public:
     void set_metadata(const std::vector<std::string>& classes, const nlohmann::json& training);
     void save(const std::filesystem::path& file);
 
-    /// Judges `count` prepared pictures, pixels [count, 3, crop, crop].
+    /// Judges `count` prepared pictures, pixels [count, 3, height, width].
     std::vector<Judgement> judge(std::span<const float> pixels, std::int64_t count) const;
 
 private:
@@ -125,7 +126,7 @@ public:
     void keep_features(const FeatureStore& store);
     /// For each batch to come the pictures whose pixels submit() will need: those whose features are not kept by then.
     std::vector<std::vector<std::size_t>> unknown(const std::vector<std::vector<std::size_t>>& batches) const;
-    /// One iteration on the training set's pictures of these numbers; `pixels` [U, 3, crop, crop] are those of the
+    /// One iteration on the training set's pictures of these numbers; `pixels` [U, 3, height, width] are those of the
     /// `unknown` ones.
     void submit(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
                 std::span<const float> pixels);

@@ -72,9 +72,8 @@ int run_eval(const EvalOptions& options) {
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
     warn_of_mask_sizes(classes);
     const Engine engine = Engine::open(options.model, options.size, options.crop, target);
-    std::cout << engine.description() << "; pictures " << engine.sizes().size << 'x' << engine.sizes().size
-              << ", middle " << engine.sizes().crop << 'x' << engine.sizes().crop << "; " << options.precision
-              << std::endl;
+    std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
+              << "; " << options.precision << std::endl;
     check_memory(engine, memory_use(engine, classes), options.memory_limit);
     const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');

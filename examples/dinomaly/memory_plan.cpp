@@ -31,9 +31,12 @@ std::string what_fits(const DinomalyConfig& config, MemoryUse use, std::size_t l
     if (fits(without)) return "--cache-features disk would fit";
     use = without;
     if (use.trains) use.batch = 1;
-    for (use.crop -= config.encoder.patch; use.crop > 0; use.crop -= config.encoder.patch)
+    const int patch = static_cast<int>(config.encoder.patch);
+    while (use.crop.width > patch && use.crop.height > patch) {
+        use.crop = {use.crop.width - patch, use.crop.height - patch};
         if (fits(use))
-            return (use.trains ? "a batch of 1 with --crop " : "--crop ") + std::to_string(use.crop) + " would fit";
+            return (use.trains ? "a batch of 1 with --crop " : "--crop ") + size_text(use.crop) + " would fit";
+    }
     return "no batch and no --crop would fit";
 }
 

@@ -14,15 +14,16 @@
 
 namespace dinomaly::program {
 
-/// Pixels [count, 3, crop, crop].
-template <Device D> Tensor<Full<D>> image_tensor(std::span<const float> pixels, std::int64_t count, std::int64_t crop) {
-    return {{count, 3, crop, crop}, pixels};
+/// Pixels [count, 3, height, width].
+template <Device D>
+Tensor<Full<D>> image_tensor(std::span<const float> pixels, std::int64_t count, vision::PictureSize crop) {
+    return {{count, 3, crop.height, crop.width}, pixels};
 }
 
 /// Training of a model that outlives it. `changed` is called after each step.
 template <Device D> class TrainingOnDevice final : public AnyTraining {
 public:
-    TrainingOnDevice(Dinomaly<D>& model, std::int64_t crop, const TrainSettings& settings,
+    TrainingOnDevice(Dinomaly<D>& model, vision::PictureSize crop, const TrainSettings& settings,
                      std::shared_ptr<const FrozenEncoder<D>> encoder, std::function<void()> changed)
         : crop_(crop),
           sizes_(FeatureSizes::of(model.config, crop)),
@@ -81,7 +82,7 @@ private:
                 .optimizer = {}};
     }
 
-    std::int64_t crop_;
+    vision::PictureSize crop_;
     FeatureSizes sizes_;
     Trainer<D> trainer_;
     std::function<void()> changed_;
@@ -136,9 +137,7 @@ public:
 private:
     Dinomaly<D> load(const ModelFile& source) {
         LoadedModel<D> loaded = load_model<D>(source.path);
-        if (source.size > 0) loaded.info.sizes.size = source.size;
-        if (source.crop > 0) loaded.info.sizes.crop = source.crop;
-        loaded.info.sizes.validate();
+        loaded.info.sizes.replace(source.size, source.crop);
         info = std::move(loaded.info);
         return std::move(loaded.model);
     }

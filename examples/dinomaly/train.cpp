@@ -124,8 +124,8 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
     return {{"pictures", hash_text(names)},
             {"encoder", engine.encoder_hash()},
             {"order", plan.order_hash},
-            {"size", options.size},
-            {"crop", options.crop},
+            {"size", size_text(options.size)},
+            {"crop", size_text(options.crop)},
             {"batch", options.batch},
             {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
             {"warmup", s.warmup},
@@ -149,10 +149,9 @@ void describe(const TrainOptions& options, const Plan& plan, const Engine& engin
                      std::to_string(pairing.pictures) + " pictures; where one is missing nothing counts as defect");
     }
     std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
-              << "pictures " << options.size << 'x' << options.size << ", middle " << options.crop << 'x'
-              << options.crop << "; " << options.settings.iterations << " iterations of " << plan.batches.front().size()
-              << " pictures in " << options.precision << " on " << options.device << "; " << threads << " threads"
-              << std::endl;
+              << "pictures " << options.size << ", middle " << options.crop << "; " << options.settings.iterations
+              << " iterations of " << plan.batches.front().size() << " pictures in " << options.precision << " on "
+              << options.device << "; " << threads << " threads" << std::endl;
 }
 
 /// What the features of the pictures depend on, besides the shapes: a file of features is used again for the same only.

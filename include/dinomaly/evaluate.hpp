@@ -30,6 +30,8 @@ struct PictureResult {
     std::string path;  ///< relative to the data set's root
     bool anomalous = false;
     float score = 0;
+    float peak = 0;      ///< the largest value of its map
+    std::string defect;  ///< the name of its folder; "good" for a good part
 };
 
 /// The figures of one class, or of the mean of classes (then without pictures).
@@ -78,13 +80,13 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
         for (std::size_t i = 0; i < judged.size(); ++i) {
             const vision::Sample& sample = data.test[batch->indices[i]];
             report.maps.insert(report.maps.end(), judged[i].map.begin(), judged[i].map.end());
-            const std::vector<float> mask =
-                anomaly::nearest_mask(vision::load_mask(sample, sizes), sizes.crop, sizes.crop, side, side);
+            const std::vector<float> mask = anomaly::nearest_mask(vision::load_mask(sample, sizes), sizes.crop.width,
+                                                                  sizes.crop.height, side, side);
             masks.insert(masks.end(), mask.begin(), mask.end());
             scores.push_back(judged[i].score);
             labels.push_back(sample.anomalous ? 1 : 0);
-            report.pictures.push_back(
-                {sample.picture.lexically_relative(root).generic_string(), sample.anomalous, judged[i].score});
+            report.pictures.push_back({sample.picture.lexically_relative(root).generic_string(), sample.anomalous,
+                                       judged[i].score, std::ranges::max(judged[i].map), sample.defect});
         }
         if (options.progress) options.progress(report.pictures.size());
     }

@@ -25,6 +25,7 @@
 
 #include "dinomaly/feature_slots.hpp"
 #include "dinomaly/frozen_model.hpp"
+#include "dinomaly/vision/image.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
@@ -46,10 +47,9 @@ inline std::vector<std::size_t> repeated(const PictureBatches& batches) {
 struct FeatureSizes {
     std::int64_t tokens, width;
 
-    /// Of pictures of crop x crop.
-    static FeatureSizes of(const DinomalyConfig& config, std::int64_t crop) {
-        const std::int64_t side = crop / config.encoder.patch;
-        return {config.encoder.prefix() + side * side, config.encoder.width};
+    /// Of pictures of which `crop` is seen.
+    static FeatureSizes of(const DinomalyConfig& config, vision::PictureSize crop) {
+        return {config.encoder.tokens(crop.height, crop.width), config.encoder.width};
     }
     /// Bytes of one group.
     std::size_t group_bytes(std::size_t element_size) const {

@@ -23,13 +23,15 @@
 
 #include "dinomaly/io/checkpoint.hpp"
 #include "dinomaly/model.hpp"
+#include "dinomaly/vision/image.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
 /// What memory is asked for.
 struct MemoryUse {
     bool trains = true;
-    std::int64_t crop = 392, batch = 16;     ///< pictures of crop x crop, so many at a time
+    vision::PictureSize crop = 392;          ///< what is seen of a picture
+    std::int64_t batch = 16;                 ///< pictures at a time
     std::size_t element_size = 4;            ///< of activations: 4 for fp32, 2 for bf16
     bool batch_at_once = false;              ///< the frozen network takes a batch together, as on a GPU
     std::int64_t batches_waiting = 0;        ///< prepared pictures, fp32, in the loader's queue and in work
@@ -79,9 +81,8 @@ template <class M> ParameterBytes parameter_bytes(M& module, std::size_t element
 inline constexpr std::size_t fp32 = 4;
 
 /// Elements of one activation [N, C] of a picture.
-inline std::int64_t activation_count(const DinomalyConfig& config, std::int64_t crop) {
-    const std::int64_t side = crop / config.encoder.patch;
-    return (config.encoder.prefix() + side * side) * config.encoder.width;
+inline std::int64_t activation_count(const DinomalyConfig& config, vision::PictureSize crop) {
+    return config.encoder.tokens(crop.height, crop.width) * config.encoder.width;
 }
 
 /// What the frozen network works with, besides the pictures of a batch.
@@ -90,7 +91,7 @@ inline std::size_t frozen_bytes(const DinomalyConfig& config, const MemoryUse& u
     return block_bytes(12, one, fp32) + block_bytes(1, 3 * one, use.element_size) +
            block_bytes(1, one, use.element_size) + block_bytes(5, one, fp32) +
            block_bytes(use.batch_at_once ? 1 : 0, 4 * one, use.element_size) +  // the hidden layer as a whole
-           block_bytes(1, use.batch * 3 * use.crop * use.crop, fp32);
+           block_bytes(1, use.batch * 3 * use.crop.pixels(), fp32);
 }
 
 }  // namespace detail
@@ -100,7 +101,7 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
     using detail::fp32;
     Dinomaly<io::ShapesOnly> outline(config);
     auto trained = outline.trained();
-    const std::int64_t pixels = 3 * use.crop * use.crop, map = anomaly::map_size * anomaly::map_size;
+    const std::int64_t pixels = 3 * use.crop.pixels(), map = anomaly::map_size * anomaly::map_size;
 
     MemoryEstimate estimate;
     const auto add = [&](const char* name, std::size_t bytes) {
@@ -121,7 +122,7 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
                                detail::block_bytes(depth + 3, 4 * unit, use.element_size));
         add("encoder", detail::frozen_bytes(config, use));
     } else {
-        add("activations", detail::frozen_bytes(config, use) + detail::block_bytes(1, use.crop * use.crop, fp32) +
+        add("activations", detail::frozen_bytes(config, use) + detail::block_bytes(1, use.crop.pixels(), fp32) +
                                detail::block_bytes(3, use.batch * map, fp32));
     }
     add("feature cache", use.features);

@@ -10,63 +10,16 @@
 // and the decoder alone.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <vector>
 
 #include "dinomaly/anomaly/anomaly_map.hpp"
 #include "dinomaly/anomaly/loose_loss.hpp"
+#include "dinomaly/model_config.hpp"
 #include "dinomaly/nn/linear_attention.hpp"
 #include "dinomaly/nn/noisy_bottleneck.hpp"
 #include "dinomaly/nn/vit.hpp"
-
-namespace dinomaly {
-
-/// Eight blocks, every step-th from the first on: 2, 3, .., 9 of S and B, 4, 6, .., 18 of L.
-inline std::vector<std::int64_t> eight_blocks(std::int64_t first, std::int64_t step) {
-    std::vector<std::int64_t> blocks;
-    for (std::int64_t i = 0; i < 8; ++i) blocks.push_back(first + i * step);
-    return blocks;
-}
-
-/// What a Dinomaly is made of.
-struct DinomalyConfig {
-    nn::VitConfig encoder;
-    std::vector<std::int64_t> kept = eight_blocks(2, 1);  // blocks whose output is restored, rising
-    std::int64_t decoder_depth = 8;
-    double decoder_norm_eps = 1e-8;
-    double attention_eps = 0;  // in the decoder's linear attention; the authors advise 1e-6 when a loss is NaN
-
-    /// Throws unless the sizes make sense, the kept blocks exist and both sides can be halved into groups.
-    void validate() const {
-        const auto within = [](const char* name, std::int64_t value, std::int64_t lowest, std::int64_t largest) {
-            check(value >= lowest && value <= largest, "model", name, ' ', value, ", a number from ", lowest, " to ",
-                  largest, " expected");
-        };
-        within("width", encoder.width, 1, 65536);
-        within("depth", encoder.depth, 1, 1024);
-        within("heads", encoder.heads, 1, encoder.width);
-        within("patch", encoder.patch, 1, 1024);
-        within("registers", encoder.registers, 0, 1024);
-        within("position grid", encoder.grid, 1, 1024);
-        within("decoder depth", decoder_depth, 2, 1024);
-        check(encoder.width % encoder.heads == 0, "model", "width ", encoder.width, " and ", encoder.heads,
-              " heads: a multiple expected");
-        const auto count = kept.size();
-        check(count > 0 && count % 2 == 0 && decoder_depth % 2 == 0, "model", count, " kept blocks and ", decoder_depth,
-              " decoder blocks: even numbers above zero expected");
-        check(std::ranges::is_sorted(kept, std::less_equal{}) && kept.front() >= 0 && kept.back() < encoder.depth,
-              "model", "kept blocks ", kept.front(), " .. ", kept.back(), " of ", encoder.depth,
-              ": rising numbers below the depth expected");
-        for (const double eps : {encoder.eps, decoder_norm_eps, attention_eps})
-            check(eps >= 0 && eps <= 1, "model", "an eps of ", eps, ", a small number from 0 on expected");
-    }
-};
-
-}  // namespace dinomaly
 
 namespace dinomaly::inline DINOMALY_ABI {
 

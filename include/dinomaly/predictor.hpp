@@ -32,13 +32,12 @@ struct Prediction {
 template <Device D = Cpu<float>, class W = typename D::value_type> class Predictor {
 public:
     /// Reads a model file; see load_model. Sizes above zero replace the file's.
-    explicit Predictor(const std::filesystem::path& model_file, int size = 0, int crop = 0)
+    explicit Predictor(const std::filesystem::path& model_file, vision::PictureSize size = {},
+                       vision::PictureSize crop = {})
         : Predictor(load_model<D>(model_file), size, crop) {}
-    explicit Predictor(const LoadedModel<D>& loaded, int size = 0, int crop = 0)
+    explicit Predictor(const LoadedModel<D>& loaded, vision::PictureSize size = {}, vision::PictureSize crop = {})
         : Predictor(std::make_shared<const FrozenDinomaly<D, W>>(loaded.model), loaded.info) {
-        if (size > 0) info_.sizes.size = size;
-        if (crop > 0) info_.sizes.crop = crop;
-        info_.sizes.validate();
+        info_.sizes.replace(size, crop);
     }
     /// A model that is prepared already.
     Predictor(std::shared_ptr<const FrozenDinomaly<D, W>> model, ModelInfo info)
@@ -52,12 +51,12 @@ public:
         return std::move(judge(vision::to_input(picture, sizes()), 1).front());
     }
 
-    /// Judges `count` pictures that are prepared already: pixels [count, 3, crop, crop] (vision::to_input).
+    /// Judges `count` pictures that are prepared already: pixels [count, 3, height, width] (vision::to_input).
     std::vector<Prediction> judge(std::span<const float> pixels, std::int64_t count) const {
         if (count == 0) return {};
-        const std::int64_t crop = sizes().crop;
+        const vision::PictureSize crop = sizes().crop;
         using T = typename D::compute_type;
-        const Tensor<Full<D>> images({count, 3, crop, crop}, std::vector<T>(pixels.begin(), pixels.end()));
+        const Tensor<Full<D>> images({count, 3, crop.height, crop.width}, std::vector<T>(pixels.begin(), pixels.end()));
         const std::lock_guard lock(work_->mutex);
         work_->replay.feed(work_->images, images);
         work_->replay.run([this] {

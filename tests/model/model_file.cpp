@@ -362,9 +362,9 @@ BOOST_AUTO_TEST_CASE(published_encoders_are_recognised) {
             BOOST_TEST(io::compare_weights(outline, dict).complete());
         }
     }
-    BOOST_TEST(dinomaly::detail::kept_blocks("f", 12) == (std::vector<std::int64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
-    BOOST_TEST(dinomaly::detail::kept_blocks("f", 24) == (std::vector<std::int64_t>{4, 6, 8, 10, 12, 14, 16, 18}));
-    BOOST_CHECK_THROW(dinomaly::detail::kept_blocks("f", 40), Error);
+    BOOST_TEST(published_kept_blocks("f", 12) == (std::vector<std::int64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
+    BOOST_TEST(published_kept_blocks("f", 24) == (std::vector<std::int64_t>{4, 6, 8, 10, 12, 14, 16, 18}));
+    BOOST_CHECK_THROW(published_kept_blocks("f", 40), Error);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_encoder_is_said_with_the_tensor) {

@@ -11,25 +11,9 @@
 
 #include "dinomaly/nn/block.hpp"
 #include "dinomaly/nn/patch_embed.hpp"
+#include "dinomaly/nn/vit_config.hpp"
 #include "dinomaly/ops/concat.hpp"
 #include "dinomaly/ops/resample.hpp"
-
-namespace dinomaly::nn {
-
-/// Sizes of a vision transformer.
-struct VitConfig {
-    std::int64_t width = 384, depth = 12, heads = 6, patch = 14;
-    std::int64_t registers = 0;
-    std::int64_t grid = 37;  // side of the position embedding
-    double eps = 1e-6;
-
-    /// Tokens before the first patch: the class token and the registers.
-    std::int64_t prefix() const { return 1 + registers; }
-
-    friend bool operator==(const VitConfig&, const VitConfig&) = default;
-};
-
-}  // namespace dinomaly::nn
 
 namespace dinomaly::nn::inline DINOMALY_ABI {
 

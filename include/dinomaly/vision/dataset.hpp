@@ -229,7 +229,7 @@ inline std::string mask_size_warning(const Sample& sample) {
     return text.str();
 }
 
-/// The ground truth of a sample, [crop, crop] in [0, 1]; all zero when it has no mask.
+/// The ground truth of a sample, [height, width] in [0, 1]; all zero when it has no mask.
 inline std::vector<float> load_mask(const Sample& sample, const Preprocess& sizes) {
     if (sample.mask) return to_mask(read_grey(*sample.mask), sizes);
     return std::vector<float>(sizes.count() / 3, 0.0F);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -17,12 +18,22 @@ namespace dinomaly::vision {
 /// The largest picture that is accepted, in pixels; a header that claims more is taken for hostile.
 inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
 
-/// Sides in pixels.
+/// Sides in pixels; one number stands for a square.
 struct PictureSize {
     int width = 0;
     int height = 0;
 
+    constexpr PictureSize() = default;
+    constexpr PictureSize(int side) : width(side), height(side) {}
+    constexpr PictureSize(int w, int h) : width(w), height(h) {}
+
+    constexpr std::int64_t pixels() const { return std::int64_t{width} * height; }
+
     friend bool operator==(const PictureSize&, const PictureSize&) = default;
+    /// "448x392".
+    friend std::ostream& operator<<(std::ostream& out, const PictureSize& size) {
+        return out << size.width << 'x' << size.height;
+    }
 };
 
 /// An 8-bit picture: pixels [height, width, channels], channels 1 (grey) or 3 (RGB).

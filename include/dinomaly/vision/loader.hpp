@@ -2,8 +2,8 @@
 // Loader: reads pictures in background threads, so that the next batch is ready when the computation asks for it.
 //
 // The threads share out the pictures of the next few batches, one picture at a time; batches leave in the order given,
-// whatever order their pictures were finished in. Decoded pictures can be kept in memory, cut to crop x crop in 8 bit,
-// so that later epochs decode nothing.
+// whatever order their pictures were finished in. Decoded pictures can be kept in memory, cut to what the network sees
+// in 8 bit, so that later epochs decode nothing.
 #pragma once
 
 #include <condition_variable>
@@ -25,7 +25,7 @@ namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// Pictures ready for the network.
 struct Batch {
-    std::vector<float> pixels;         ///< [B, 3, crop, crop], normalised
+    std::vector<float> pixels;         ///< [B, 3, height, width], normalised
     std::vector<std::size_t> indices;  ///< [B], which pictures they are
 };
 

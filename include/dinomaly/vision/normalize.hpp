@@ -18,10 +18,12 @@ namespace dinomaly::vision::inline DINOMALY_ABI {
 inline constexpr std::array<float, 3> pixel_mean{0.485F, 0.456F, 0.406F};
 inline constexpr std::array<float, 3> pixel_deviation{0.229F, 0.224F, 0.225F};
 
-/// The picture resized to size x size and cut to its middle crop x crop, as many channels as before.
+/// The picture resized to sizes.size and cut to its middle, sizes.crop; as many channels as before.
 inline Image resize_and_crop(const Image& image, const Preprocess& sizes) {
     sizes.validate();
-    return resize(image, sizes.size, sizes.size, {sizes.offset(), sizes.offset(), sizes.crop, sizes.crop});
+    const PictureSize offset = sizes.offset();
+    return resize(image, sizes.size.width, sizes.size.height,
+                  {offset.width, offset.height, sizes.crop.width, sizes.crop.height});
 }
 
 /// Normalises an RGB picture [height, width, 3] into out [3, height, width].
@@ -39,7 +41,7 @@ inline void normalize(const Image& rgb, std::span<float> out) {
         for (std::size_t c = 0; c < 3; ++c) out[c * plane + i] = value_of[c][rgb.pixels[3 * i + c]];
 }
 
-/// The network's input [3, crop, crop] of a decoded picture, grey or RGB.
+/// The network's input [3, height, width] of a decoded picture, grey or RGB.
 inline std::vector<float> to_input(const Image& picture, const Preprocess& sizes) {
     const Image cropped = to_rgb(resize_and_crop(picture, sizes));
     std::vector<float> out(cropped.pixels.size());
@@ -47,7 +49,7 @@ inline std::vector<float> to_input(const Image& picture, const Preprocess& sizes
     return out;
 }
 
-/// The ground truth [crop, crop] in [0, 1] of a decoded mask, resized and cropped as its picture is.
+/// The ground truth [height, width] in [0, 1] of a decoded mask, resized and cropped as its picture is.
 inline std::vector<float> to_mask(Image mask, const Preprocess& sizes) {
     const Image cropped = resize_and_crop(to_grey(std::move(mask)), sizes);
     std::vector<float> out;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A heat map laid over its picture, in the picture's own pixels.
 //
-// A map covers only the middle crop/size of the picture's width and height (what the network saw): with W x H the
-// picture, pixel (x, y) lies at ((x + 1/2) size/W - offset) / crop of the map's width, likewise its height. The map is
+// A map covers only the middle crop/size of the picture's width and height (what the network saw): with W its width,
+// pixel x lies at ((x + 1/2) size/W - offset) / crop of the map's width, likewise along the height. The map is
 // read bilinearly between its pixels' middles; outside the crop the picture stays as it is.
 #pragma once
 
@@ -35,10 +35,11 @@ struct MapPosition {
     float part = 0;
 };
 
-inline std::vector<MapPosition> map_positions(int pixels, int map_pixels, const Preprocess& sizes) {
+/// For an axis of `pixels` that was resized to `size`, of which the map shows `crop` pixels from `offset` on.
+inline std::vector<MapPosition> map_positions(int pixels, int map_pixels, int size, int offset, int crop) {
     std::vector<MapPosition> positions;
     for (int i = 0; i < pixels; ++i) {
-        const double along = ((i + 0.5) * sizes.size / pixels - sizes.offset()) / sizes.crop;
+        const double along = ((i + 0.5) * size / pixels - offset) / crop;
         const double place = std::clamp(along * map_pixels - 0.5, 0.0, map_pixels - 1.0);
         const auto first = static_cast<std::size_t>(place);
         const std::size_t second = std::min(first + 1, static_cast<std::size_t>(map_pixels) - 1);
@@ -64,8 +65,9 @@ inline Image overlay(const Image& picture, std::span<const float> map, int map_w
     check(style.opacity >= 0 && style.opacity <= 1, "overlay", "opacity ", style.opacity, ", 0 .. 1 expected");
 
     Image out = to_rgb(picture);
-    const std::vector<detail::MapPosition> columns = detail::map_positions(out.width, map_width, sizes);
-    const std::vector<detail::MapPosition> rows = detail::map_positions(out.height, map_height, sizes);
+    const PictureSize size = sizes.size, offset = sizes.offset(), crop = sizes.crop;
+    const auto columns = detail::map_positions(out.width, map_width, size.width, offset.width, crop.width);
+    const auto rows = detail::map_positions(out.height, map_height, size.height, offset.height, crop.height);
     for (int y = 0; y < out.height; ++y) {
         const detail::MapPosition& row = rows[static_cast<std::size_t>(y)];
         if (!row.inside) continue;

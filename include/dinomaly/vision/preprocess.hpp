@@ -8,32 +8,45 @@
 
 namespace dinomaly::vision {
 
-/// The sizes, in pixels: pictures become size x size, of which the middle crop x crop is used, cut into patches.
+/// The sizes, in pixels: pictures become `size`, of which the middle `crop` is used, cut into square patches.
 struct Preprocess {
-    int size = 448;
-    int crop = 392;
+    PictureSize size = 448;
+    PictureSize crop = 392;
     int patch = 14;
 
-    /// Throws unless patch divides crop and 0 < crop <= size.
+    /// Throws unless patch divides both sides of crop and these are above 0 and at most those of size.
     void validate() const {
-        check(size > 0 && crop > 0 && patch > 0, "preprocess", "size ", size, ", crop ", crop, ", patch ", patch,
-              ", all above zero expected");
-        check(crop <= size, "preprocess", "crop ", crop, " is larger than size ", size);
-        check(crop % patch == 0, "preprocess", "crop ", crop, " is not a multiple of the patch, ", patch);
-        check_size("preprocess", size, size);
+        check(patch > 0, "preprocess", "patch ", patch, ", above zero expected");
+        check_size("preprocess", size.width, size.height);
+        check_size("preprocess", crop.width, crop.height);
+        check(crop.width <= size.width && crop.height <= size.height, "preprocess", "crop ", crop,
+              " is larger than size ", size);
+        check(crop.width % patch == 0 && crop.height % patch == 0, "preprocess", "crop ", crop,
+              " is not a multiple of the patch, ", patch);
     }
 
-    /// Pixels cut off at the left and at the top: (size - crop) / 2, a half rounded to the even number.
-    int offset() const {
-        const int below = (size - crop) / 2;
-        const bool half = (size - crop) % 2 != 0;
-        return below + (half && below % 2 != 0 ? 1 : 0);
+    /// Replaces the sizes by those that are given: above 0. Throws as validate() does.
+    void replace(PictureSize new_size, PictureSize new_crop) {
+        if (new_size != PictureSize{}) size = new_size;
+        if (new_crop != PictureSize{}) crop = new_crop;
+        validate();
     }
 
-    /// Values of one picture of the network's input, [3, crop, crop].
-    std::size_t count() const { return 3 * static_cast<std::size_t>(crop) * static_cast<std::size_t>(crop); }
+    /// Pixels cut off at the left and at the top.
+    PictureSize offset() const { return {offset(size.width, crop.width), offset(size.height, crop.height)}; }
+
+    /// Values of one picture of the network's input, [3, height, width].
+    std::size_t count() const { return 3 * static_cast<std::size_t>(crop.pixels()); }
 
     friend bool operator==(const Preprocess&, const Preprocess&) = default;
+
+private:
+    /// (whole - part) / 2, a half rounded to the even number.
+    static int offset(int whole, int part) {
+        const int below = (whole - part) / 2;
+        const bool half = (whole - part) % 2 != 0;
+        return below + (half && below % 2 != 0 ? 1 : 0);
+    }
 };
 
 }  // namespace dinomaly::vision

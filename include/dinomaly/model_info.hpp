@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// ModelInfo: what a model file says besides its weights, as a JSON object in its metadata under "dinomaly": the
+// architecture, the picture sizes, the class names, the decision, hashes. And the architecture of an encoder's file,
+// read off its shapes.
+#pragma once
+
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "dinomaly/io/state_dict.hpp"
+#include "dinomaly/model_config.hpp"
+#include "dinomaly/version.hpp"
+#include "dinomaly/vision/preprocess.hpp"
+
+namespace dinomaly {
+
+/// What a model file says besides the weights.
+struct ModelInfo {
+    vision::Preprocess sizes;
+    vision::PictureSize tile;  ///< pictures are judged in tiles of so many of their own pixels; none: as a whole
+    std::vector<std::string> classes;
+    std::string encoder_hash;                            ///< io::hash of the encoder's tensors, as they were loaded
+    std::string trained_hash;                            ///< io::hash of bottleneck and decoder
+    nlohmann::json training = nlohmann::json::object();  ///< the settings it was trained with
+    nlohmann::json decision = nlohmann::json::object();  ///< thresholds, see decision.hpp; empty: none were found
+};
+
+}  // namespace dinomaly
+
+namespace dinomaly::inline DINOMALY_ABI {
+
+namespace detail {
+
+inline nlohmann::json to_json(const DinomalyConfig& c) {
+    return {{"width", c.encoder.width},          {"depth", c.encoder.depth},
+            {"heads", c.encoder.heads},          {"patch", c.encoder.patch},
+            {"registers", c.encoder.registers},  {"position_grid", c.encoder.grid},
+            {"encoder_norm_eps", c.encoder.eps}, {"kept_blocks", c.kept},
+            {"decoder_depth", c.decoder_depth},  {"decoder_norm_eps", c.decoder_norm_eps},
+            {"attention_eps", c.attention_eps}};
+}
+
+/// A field that holds a whole number from 0 to the largest int; nothing else is taken for one.
+inline int whole_number(const nlohmann::json& value, const char* name) {
+    const std::int64_t number = value.is_number_integer() ? value.get<std::int64_t>() : -1;
+    check(number >= 0 && number <= std::numeric_limits<int>::max(), name, value.dump(),
+          " found, a whole number expected");
+    return static_cast<int>(number);
+}
+
+inline DinomalyConfig config_from_json(const nlohmann::json& j) {
+    const auto number = [&](const char* name) { return whole_number(j.at(name), name); };
+    DinomalyConfig c;
+    c.encoder = {.width = number("width"),
+                 .depth = number("depth"),
+                 .heads = number("heads"),
+                 .patch = number("patch"),
+                 .registers = number("registers"),
+                 .grid = number("position_grid"),
+                 .eps = j.at("encoder_norm_eps").get<double>()};
+    c.kept.clear();
+    for (const auto& block : j.at("kept_blocks")) c.kept.push_back(whole_number(block, "kept_blocks"));
+    c.decoder_depth = number("decoder_depth");
+    c.decoder_norm_eps = j.at("decoder_norm_eps").get<double>();
+    c.attention_eps = j.at("attention_eps").get<double>();
+    c.validate();
+    return c;
+}
+
+/// 448 for a square, else [width, height].
+inline nlohmann::json to_json(vision::PictureSize size) {
+    if (size.width == size.height) return size.width;
+    return {size.width, size.height};
+}
+inline vision::PictureSize size_from_json(const nlohmann::json& value, const char* name) {
+    if (!value.is_array()) return whole_number(value, name);
+    check(value.size() == 2, name, value.dump(), " found, a whole number or [width, height] expected");
+    return {whole_number(value[0], name), whole_number(value[1], name)};
+}
+
+}  // namespace detail
+
+/// The metadata field of a model file.
+inline std::string metadata_text(const DinomalyConfig& config, const ModelInfo& info) {
+    nlohmann::json j{{"version", version},
+                     {"model", detail::to_json(config)},
+                     {"size", detail::to_json(info.sizes.size)},
+                     {"crop", detail::to_json(info.sizes.crop)},
+                     {"classes", info.classes},
+                     {"encoder_hash", info.encoder_hash},
+                     {"trained_hash", info.trained_hash},
+                     {"training", info.training}};
+    if (info.tile != vision::PictureSize{}) j["tile"] = detail::to_json(info.tile);
+    if (!info.decision.empty()) j["decision"] = info.decision;
+    return j.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// Reads the metadata field of a model file. Throws Error, naming `path`, for whatever is not as metadata_text() writes
+/// it.
+inline void read_metadata(const std::string& path, const std::string& text, DinomalyConfig& config, ModelInfo& info) {
+    const auto shallow = [](int depth, auto, auto&) {
+        check(depth < 100, "depth", "objects in objects in objects: fewer than 100 expected");
+        return true;
+    };
+    try {
+        const nlohmann::json j = nlohmann::json::parse(text, shallow);
+        config = detail::config_from_json(j.at("model"));
+        info.sizes = {.size = detail::size_from_json(j.at("size"), "size"),
+                      .crop = detail::size_from_json(j.at("crop"), "crop"),
+                      .patch = static_cast<int>(config.encoder.patch)};
+        info.sizes.validate();
+        j.at("classes").get_to(info.classes);
+        j.at("encoder_hash").get_to(info.encoder_hash);
+        j.at("trained_hash").get_to(info.trained_hash);
+        info.training = j.at("training");
+        check(info.training.is_object(), "training", "an object expected");
+        if (j.contains("tile")) info.tile = detail::size_from_json(j["tile"], "tile");
+        if (j.contains("decision")) info.decision = j["decision"];
+        check(info.decision.is_object(), "decision", "an object expected");
+    } catch (const std::exception& error) {
+        fail(path, "the metadata field \"dinomaly\" is damaged: ", error.what());
+    }
+}
+
+/// The architecture of a DINOv2 encoder, read off the shapes of the tensors whose names begin with prefix. Throws Error
+/// that says which tensor is missing or unexpected.
+inline nn::VitConfig recognise_encoder(const io::StateDict& dict, const std::string& prefix = "") {
+    const std::string source = dict.source();
+    const auto shape = [&](const std::string& name, int rank) {
+        const io::RawTensor* tensor = dict.find(prefix + name);
+        check(tensor != nullptr, source.c_str(), "no DINOv2 encoder: the tensor \"", prefix, name, "\" is missing");
+        check(tensor->shape.rank() == rank, source.c_str(), '"', prefix, name, "\" has shape ", tensor->shape,
+              "; rank ", rank, " expected");
+        return tensor->shape;
+    };
+    nn::VitConfig config;
+    const Shape projection = shape("patch_embed.proj.weight", 4), position = shape("pos_embed", 3);
+    config.width = projection[0];
+    config.patch = projection[2];
+    check(config.width > 0 && projection[1] == 3 && config.patch > 0 && projection[3] == config.patch, source.c_str(),
+          '"', prefix, "patch_embed.proj.weight\" has shape ", projection, "; [C, 3, p, p] expected");
+    check(config.width % 64 == 0, source.c_str(), "an encoder of width ", config.width,
+          "; a multiple of 64 (one head) expected");
+    config.heads = config.width / 64;
+    config.depth = 0;
+    while (dict.contains(prefix + "blocks." + std::to_string(config.depth) + ".norm1.weight")) ++config.depth;
+    config.registers = dict.contains(prefix + "register_tokens") ? shape("register_tokens", 3)[1] : 0;
+    config.grid = static_cast<std::int64_t>(
+        std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(0, position[1] - 1)))));
+    check(config.grid > 0 && config.grid * config.grid + 1 == position[1], source.c_str(), '"', prefix,
+          "pos_embed\" has shape ", position, "; [1, 1 + a square number, C] expected");
+    return config;
+}
+
+}  // namespace dinomaly::inline DINOMALY_ABI
