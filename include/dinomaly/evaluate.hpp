@@ -20,6 +20,7 @@
 
 #include "dinomaly/anomaly/metrics.hpp"
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/decision.hpp"
 #include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/loader.hpp"
 
@@ -41,7 +42,8 @@ struct ClassReport {
     anomaly::PixelMetrics above_zero;  ///< a mask value above 0 marks a defect (the authors' rule)
     anomaly::PixelMetrics above_half;  ///< a mask value above 0.5 does
     std::vector<PictureResult> pictures;
-    std::vector<float> maps;  ///< [pictures, 256, 256]; empty unless they were to be kept
+    anomaly::ValueHistogram pixels;  ///< of the maps, by the authors' rule
+    std::vector<float> maps;         ///< [pictures, 256, 256]; empty unless they were to be kept
 };
 
 /// How to evaluate.
@@ -70,7 +72,8 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
     }
     vision::Loader loader(files, batches, sizes, {.threads = options.decode_threads, .cache_bytes = 0});
 
-    ClassReport report{.name = data.name, .image = {}, .above_zero = {}, .above_half = {}, .pictures = {}, .maps = {}};
+    ClassReport report{
+        .name = data.name, .image = {}, .above_zero = {}, .above_half = {}, .pictures = {}, .pixels = {}, .maps = {}};
     std::vector<float> scores, masks;
     std::vector<std::uint8_t> labels;
     report.maps.reserve(files.size() * side * side);
@@ -95,8 +98,20 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
     report.image = anomaly::image_metrics(scores, labels);
     report.above_zero = anomaly::pixel_metrics(ranking, masks, stack, anomaly::MaskRule::above_zero);
     report.above_half = anomaly::pixel_metrics(ranking, masks, stack, anomaly::MaskRule::above_half);
+    report.pixels.add(report.maps, anomaly::mask_labels(masks, anomaly::MaskRule::above_zero));
     if (!options.keep_maps) report.maps = {};
     return report;
+}
+
+/// What a decision is found from: the judged pictures of a class.
+inline JudgedPictures judged_pictures(const ClassReport& report) {
+    JudgedPictures judged{
+        .name = report.name, .good_scores = {}, .good_peaks = {}, .bad_scores = {}, .pixels = report.pixels};
+    for (const PictureResult& picture : report.pictures) {
+        (picture.anomalous ? judged.bad_scores : judged.good_scores).push_back(picture.score);
+        if (!picture.anomalous) judged.good_peaks.push_back(picture.peak);
+    }
+    return judged;
 }
 
 namespace detail {
