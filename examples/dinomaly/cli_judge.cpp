@@ -15,10 +15,7 @@ void add_eval(CLI::App& app, Action& action) {
     command->add_option("--model", o.model, "Model file of train, or a checkpoint of the authors")
         ->required()
         ->type_name("FILE");
-    command->add_option("--data", o.data, "Folder with CLASS/test and CLASS/ground_truth")
-        ->required()
-        ->type_name("DIR");
-    add_classes(*command, o.classes);
+    add_data_options(*command, o);
     add_file_sizes(*command, o.size, o.crop);
     add_threads(*command, o.threads);
     add_device(*command, o.device);

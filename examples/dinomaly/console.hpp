@@ -50,9 +50,6 @@ void print_table(const std::vector<ClassReport>& reports);
 /// A line "warning: .." on standard error.
 void warn(const std::string& text);
 
-/// Warns of every mask whose size differs from its picture's.
-void warn_of_mask_sizes(const std::vector<vision::ClassData>& classes);
-
 /// Evaluates all classes that have test pictures, showing progress.
 std::vector<ClassReport> evaluate_all(const class Engine& engine, const std::vector<vision::ClassData>& classes,
                                       const std::filesystem::path& root, bool keep_maps);
