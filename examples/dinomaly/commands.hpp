@@ -62,6 +62,9 @@ struct PredictOptions {
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;
     std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own
+    std::filesystem::path maps;                 ///< folder of raw maps; empty: none
+    std::string map_format = "png";
+    std::int64_t min_area = 1;  ///< pixels of the smallest defect that is listed
 };
 int run_predict(const PredictOptions& options);
 
