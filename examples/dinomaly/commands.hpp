@@ -54,14 +54,27 @@ struct EvalOptions : DataOptions {
 };
 int run_eval(const EvalOptions& options);
 
+/// predict's pictures as they arrive in a folder.
+struct WatchOptions {
+    std::filesystem::path folder;   ///< empty: pictures are arguments
+    double poll = 0;                ///< seconds between two looks; 0: the kernel tells, where it can
+    bool only_new = false;          ///< passes over what is there at the start
+    std::filesystem::path move_to;  ///< of pictures that were judged; empty: they stay and are noted in `done`
+    std::filesystem::path done;     ///< empty: a hidden file in the folder
+    bool sync = false;              ///< forces each line onto the disk
+};
+
 struct PredictOptions {
-    std::filesystem::path model, out, json;
-    std::vector<std::filesystem::path> pictures;
+    std::filesystem::path model, out, json;       ///< json: "-" is standard output
+    std::vector<std::filesystem::path> pictures;  ///< "-" stands for the lines of standard input
+    WatchOptions watch;
+    ThresholdOptions thresholds;
+    bool jsonl = false;  ///< JSON lines on standard output, too
     vision::PictureSize size, crop;
     int threads = 0;
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;
-    std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own
+    std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: absolute
     std::filesystem::path maps;                 ///< folder of raw maps; empty: none
     std::string map_format = "png";
     std::int64_t min_area = 1;  ///< pixels of the smallest defect that is listed

@@ -58,13 +58,6 @@ const std::map<std::string, vision::MapFormat>& map_formats() {
     return formats;
 }
 
-float usual_peak(const nlohmann::json& training) {
-    constexpr float unknown = 0.3F;
-    const auto usual = training.find("good_map");
-    const float peak = usual == training.end() ? unknown : usual->value("peak", unknown);
-    return peak > 0 ? peak : unknown;
-}
-
 void make_output_folders(const PictureOutput& output) {
     for (const fs::path& folder : {output.overlays, output.maps}) {
         if (folder.empty()) continue;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <iomanip>
 #include <iostream>
 #include <iterator>
@@ -19,6 +18,7 @@
 #include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/loader.hpp"
 #include "dinomaly/vision/sampler.hpp"
+#include "interruption.hpp"
 #include "memory_plan.hpp"
 #include "run_folder.hpp"
 
@@ -28,33 +28,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Batches = std::vector<std::vector<std::size_t>>;
-
-/// Notes SIGINT and SIGTERM while it lives, so that an iteration can be finished and saved. A second signal ends the
-/// program at once.
-class Interruption {
-public:
-    Interruption() {
-        noted = 0;
-        struct sigaction action {};
-        action.sa_handler = [](int) { noted = 1; };
-        action.sa_flags = SA_RESETHAND;
-        sigaction(SIGINT, &action, &before_int_);
-        sigaction(SIGTERM, &action, &before_term_);
-    }
-    ~Interruption() {
-        sigaction(SIGINT, &before_int_, nullptr);
-        sigaction(SIGTERM, &before_term_, nullptr);
-    }
-    Interruption(const Interruption&) = delete;
-    Interruption& operator=(const Interruption&) = delete;
-
-    bool asked() const { return noted != 0; }
-
-private:
-    static inline volatile std::sig_atomic_t noted = 0;  // all that a handler may touch
-    struct sigaction before_int_ {
-    }, before_term_{};
-};
 
 /// What a run learns from, and in which order.
 struct Plan {
