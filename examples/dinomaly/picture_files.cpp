@@ -2,6 +2,7 @@
 #include "picture_files.hpp"
 
 #include <cmath>
+#include <limits>
 #include <system_error>
 #include <vector>
 
@@ -43,10 +44,10 @@ vision::OverlayStyle style_for(const PictureOutput& output, float middle) {
 }
 
 vision::Image draw_overlay(const PictureOutput& output, const vision::Image& picture, const vision::PictureMap& map,
-                           std::optional<float> threshold, float usual_peak) {
-    const vision::OverlayStyle style = style_for(output, threshold.value_or(usual_peak));
+                           float threshold, float usual_peak) {
+    const vision::OverlayStyle style = style_for(output, threshold > 0 ? threshold : usual_peak);
     vision::Image drawn = vision::overlay(picture, map, style);
-    if (threshold) vision::draw_outline(drawn, vision::outline(map, *threshold));
+    vision::draw_outline(drawn, vision::outline(map, threshold));
     return vision::with_color_bar(drawn, style, threshold);
 }
 
@@ -72,20 +73,20 @@ nlohmann::ordered_json write_picture_outputs(const PictureOutput& output, const 
                                              const vision::Preprocess& sizes, std::optional<float> pixel_threshold,
                                              float usual_peak) {
     constexpr int side = 256;
-    if (pixel_threshold && std::isnan(*pixel_threshold)) pixel_threshold.reset();
+    const float threshold = pixel_threshold.value_or(std::numeric_limits<float>::quiet_NaN());
     const vision::PictureMap in_picture(map, side, side, {picture.width, picture.height}, sizes);
     nlohmann::ordered_json line{{"width", picture.width},
                                 {"height", picture.height},
                                 {"covered", box_json(in_picture.covered())},
                                 {"pixel_threshold", nullptr},
                                 {"defects", nullptr}};
-    if (pixel_threshold) {
-        line["pixel_threshold"] = *pixel_threshold;
-        line["defects"] = defects_json(anomaly::find_defects(in_picture, *pixel_threshold, output.min_area));
+    if (!std::isnan(threshold)) {
+        line["pixel_threshold"] = threshold;
+        line["defects"] = defects_json(anomaly::find_defects(in_picture, threshold, output.min_area));
     }
     if (!output.overlays.empty()) {
         const fs::path path = output.overlays / (name + "-overlay.png");
-        vision::write_png(path, draw_overlay(output, picture, in_picture, pixel_threshold, usual_peak));
+        vision::write_png(path, draw_overlay(output, picture, in_picture, threshold, usual_peak));
         line["overlay"] = path.string();
     }
     if (!output.maps.empty()) {

@@ -30,7 +30,8 @@ std::vector<Defect> flood_fill(const PictureMap& map, float threshold) {
     for (int y0 = 0; y0 < height; ++y0)
         for (int x0 = 0; x0 < width; ++x0) {
             if (!(at(x0, y0) >= threshold)) continue;
-            Defect defect{.peak = -1};
+            Defect defect;
+            defect.peak = -1;
             int left = x0, right = x0, top = y0, bottom = y0;
             double sum = 0;
             std::vector<std::pair<int, int>> open{{x0, y0}};
@@ -136,7 +137,7 @@ BOOST_AUTO_TEST_CASE(small_ones_are_dropped_only_when_asked) {
 
 BOOST_AUTO_TEST_CASE(values_without_a_number_belong_to_none) {
     const float nan = std::numeric_limits<float>::quiet_NaN();
-    const std::vector<float> map{1, nan, 1, 1};
+    const std::vector<float> map{nan, 1, 1, 1};
     BOOST_TEST(find_defects(PictureMap(map, 2, 2, 2, whole), 0.5F).front().area == 3);
     const PictureMap sound(std::vector<float>(4, 1.0F), 2, 2, 2, whole);
     BOOST_CHECK_EXCEPTION(find_defects(sound, nan), Error, [](const Error& error) {

@@ -94,7 +94,8 @@ BOOST_AUTO_TEST_CASE(files_stand_in_their_folders) {
 
 BOOST_AUTO_TEST_CASE(a_range_replaces_the_scale) {
     const fs::path folder = test::scratch_dir("range");
-    PictureOutput output{.overlays = folder};
+    PictureOutput output;
+    output.overlays = folder;
     const auto draw = [&](std::optional<float> threshold, float peak) {
         write_picture_outputs(output, "p", grey_picture(64, 48), map_with_square(), sizes, threshold, peak);
         return vision::read_picture(folder / "p-overlay.png");

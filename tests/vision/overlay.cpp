@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(an_absolute_scale_has_the_threshold_in_its_middle) {
     BOOST_TEST(style.low == 0.0F);
     BOOST_TEST(style.high == 0.4F);
     BOOST_TEST(style.opacity_at(0) == 0.0F);
-    BOOST_TEST(style.opacity_at(0.25F) == style.opacity / 2);
+    BOOST_TEST(style.opacity_at(0.25F) == style.opacity / 4);
     BOOST_TEST(style.opacity_at(0.5F) == style.opacity);
     BOOST_TEST(style.opacity_at(1) == style.opacity);
     for (const float bad : {0.0F, -1.0F, std::numeric_limits<float>::quiet_NaN()})
@@ -108,6 +108,10 @@ BOOST_AUTO_TEST_CASE(a_cold_map_gives_no_warm_pixel) {
         BOOST_TEST(color[0] <= color[2]);
     }
     BOOST_CHECK(overlay(plain(8, 8), std::vector<float>(4, 0.0F), 2, 2, whole, style) == plain(8, 8));
+    Image orange = plain(8, 8);
+    for (std::size_t i = 2; i < orange.pixels.size(); i += 3) orange.pixels[i] = 0;
+    const Color part = color_at(overlay(orange, std::vector<float>(4, 0.05F), 2, 2, whole, style), 3, 4);
+    BOOST_TEST(part[0] <= part[2]);  // an orange part in grey
     const Color hot = color_at(overlay(plain(8, 8), std::vector<float>(4, 0.2F), 2, 2, whole, style), 3, 4);
     BOOST_TEST(hot[0] > hot[2] + 20);
 }

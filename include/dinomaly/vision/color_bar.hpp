@@ -7,7 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -107,7 +107,8 @@ inline Image with_color_bar(const Image& picture, const OverlayStyle& style,
     const auto number = [&](float value) { return detail::number_text(value, range); };
     std::vector<float> ticks;
     for (int i = 0; i <= 4; ++i) ticks.push_back(style.low + range * static_cast<float>(i) / 4);
-    if (threshold && !(*threshold >= style.low && *threshold <= style.high)) threshold.reset();
+    const float mark = threshold.value_or(std::numeric_limits<float>::quiet_NaN());
+    const bool marked = mark >= style.low && mark <= style.high;
 
     const int text = ColorBarLayout({picture.width, picture.height}, 0).text;
     double longest = 0;
@@ -134,13 +135,13 @@ inline Image with_color_bar(const Image& picture, const OverlayStyle& style,
         return y;
     };
     for (float value : ticks) {
-        if (threshold && std::abs(height_of(value) - height_of(*threshold)) < 1.5 * text) continue;
+        if (marked && std::abs(height_of(value) - height_of(mark)) < 1.5 * text) continue;
         const double y = draw_tick(value, {.width = thin, .color = ink});
         draw_strokes(out, std::array{Stroke{{right + 0.2 * text, y}, {right + 0.55 * text, y}}},
                      {.width = thin, .color = ink});
     }
-    if (threshold) {
-        const double y = draw_tick(*threshold, {.width = 1.8 * thin, .color = bright});
+    if (marked) {
+        const double y = draw_tick(mark, {.width = 1.5 * thin, .color = bright});
         draw_strokes(out, std::array{Stroke{{static_cast<double>(bar.left), y}, {right + 0.55 * text, y}}},
                      outline_pen({picture.width, picture.height}));
     }

@@ -39,7 +39,7 @@ inline const char* extension(MapFormat format) {
 }
 
 /// The value that 65535 stands for in a PNG.
-inline constexpr float png_map_limit = 2.0F;
+inline constexpr double png_map_limit = 2;
 
 namespace detail {
 
@@ -149,8 +149,8 @@ struct PngMapWriter : PngSink {
     void encode_row(int y) {
         map.read_row(y, values);
         for (std::size_t x = 0; x < values.size(); ++x) {
-            const float place = std::isnan(values[x]) ? 0.0F : std::clamp(values[x] / png_map_limit, 0.0F, 1.0F);
-            const auto level = static_cast<unsigned>(std::lround(place * 65535));
+            const double value = std::isnan(values[x]) ? 0.0 : static_cast<double>(values[x]);
+            const auto level = static_cast<unsigned>(std::lround(std::clamp(value / png_map_limit, 0.0, 1.0) * 65535));
             row[2 * x] = static_cast<std::uint8_t>(level >> 8);
             row[2 * x + 1] = static_cast<std::uint8_t>(level & 255);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The line around what reaches a threshold on a map, in the pixels of the picture.
 //
-// Marching squares on the bilinear surface of the map, four steps to a map pixel: as smooth on a picture of 50
+// Marching squares on the bilinear surface of the map, five steps to a map pixel: as smooth on a picture of 50
 // megapixels as on a small one, at the same cost. Where a region leaves the map its outline follows the map's edge.
 #pragma once
 
@@ -20,7 +20,7 @@ namespace dinomaly::vision::inline DINOMALY_ABI {
 
 namespace detail {
 
-inline constexpr int outline_steps = 4;  ///< grid points to a map pixel and axis
+inline constexpr int outline_steps = 5;  ///< grid points to a map pixel and axis; odd, so that one lies at its middle
 
 /// Values of the map at the grid's points, row by row. Around all a frame of points lies below any threshold.
 class OutlineGrid {
@@ -34,10 +34,10 @@ public:
 
     int width() const { return fine_.width() + 2; }
     int height() const { return fine_.height() + 2; }
-    /// Where grid point (i, j) lies in the picture; the frame lies on the map's edge.
+    /// Where grid point (i, j) lies in the picture. The outermost ones lie on the map's edge, and so does the frame.
     Point place(double i, double j) const {
         const auto at = [](double k, int pixels) {
-            return std::clamp((k - 0.5) / outline_steps, 0.0, static_cast<double>(pixels));
+            return k <= 1 ? 0.0 : k >= outline_steps * pixels ? static_cast<double>(pixels) : (k - 0.5) / outline_steps;
         };
         return {map_.picture_x(at(i, map_.map_width())), map_.picture_y(at(j, map_.map_height()))};
     }
@@ -56,10 +56,10 @@ private:
 
 /// How far from a point with value `a` towards one with value `b` the threshold lies, where one of them reaches it. A
 /// region reaches up to a point without a value.
-inline double crossing(float a, float b, float threshold) {
+inline double crossing(double a, double b, double threshold) {
     if (std::isinf(a) && a < 0) return 0;
     if (std::isinf(b) && b < 0) return 1;
-    return static_cast<double>((threshold - a) / (b - a));
+    return (threshold - a) / (b - a);
 }
 
 }  // namespace detail
@@ -79,7 +79,9 @@ inline std::vector<Stroke> outline(const PictureMap& map, float threshold) {
             for (std::size_t k = 0; k < 4; ++k) in[k] = value[k] >= threshold;
             // Side k leads from corner k to the next one.
             const auto on_side = [&, x = static_cast<double>(i)](std::size_t k) {
-                const double t = detail::crossing(value[k], value[(k + 1) % 4], threshold);
+                const double t =
+                    detail::crossing(static_cast<double>(value[k]), static_cast<double>(value[(k + 1) % 4]),
+                                     static_cast<double>(threshold));
                 switch (k) {
                     case 0: return grid.place(x + t, y);
                     case 1: return grid.place(x + 1, y + t);
@@ -101,7 +103,7 @@ inline std::vector<Stroke> outline(const PictureMap& map, float threshold) {
 
 /// A white pen with a dark rim, seen on any background, its width fit for a picture of this size.
 inline Pen outline_pen(PictureSize picture) {
-    const double width = std::max(1.0, std::hypot(picture.width, picture.height) / 500);
+    const double width = std::max(1.6, std::hypot(picture.width, picture.height) / 500);
     return {.width = width, .color = {255, 255, 255}, .rim = 0.6 * width, .rim_color = {0, 0, 0}};
 }
 

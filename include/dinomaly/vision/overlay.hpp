@@ -28,11 +28,15 @@ struct OverlayStyle {
     float low = 0.0F;
     float high = 1.0F;
     float opacity = 0.5F;  ///< 0 leaves the picture, 1 shows the map alone
-    bool fades = false;    ///< opacity grows from 0 at `low` to its full size in the middle of the range
+    bool fades = false;    ///< opacity grows from 0 at `low`, slowly at first, to its full size in the middle
+    bool grey = false;     ///< the picture in grey: every colour is the map's
     float shade = 0.0F;    ///< how much of the picture outside the map turns into grey: it was not judged
 
     /// How much of the map shows at a value, given as its place in the range, 0 .. 1.
-    float opacity_at(float place) const { return fades ? opacity * std::clamp(2 * place, 0.0F, 1.0F) : opacity; }
+    float opacity_at(float place) const {
+        const float grown = std::clamp(2 * place, 0.0F, 1.0F);
+        return fades ? opacity * grown * grown : opacity;
+    }
     /// Throws unless low is below high and the others are 0 .. 1.
     void validate() const {
         check(low < high, "overlay", "range ", low, " .. ", high, ", low below high expected");
@@ -42,11 +46,12 @@ struct OverlayStyle {
 };
 
 /// An absolute scale: 0 has the first colour, the pixel threshold the middle one, twice the threshold the last. Good
-/// parts stay cold, and cold places show the picture. Throws unless the threshold is above 0.
+/// parts stay cold, cold places show the picture, and that in grey: an orange part is not taken for a hot one. Throws
+/// unless the threshold is above 0.
 inline OverlayStyle absolute_style(float threshold) {
     check(threshold > 0 && std::isfinite(threshold), "overlay", "a pixel threshold of ", threshold,
           ", a number above 0 expected");
-    return {.low = 0.0F, .high = 2 * threshold, .opacity = 0.6F, .fades = true, .shade = 0.6F};
+    return {.low = 0.0F, .high = 2 * threshold, .opacity = 0.65F, .fades = true, .grey = true, .shade = 0.5F};
 }
 
 namespace detail {
@@ -91,7 +96,7 @@ inline Image overlay(const Image& picture, const PictureMap& map, const OverlayS
     check(picture.width == map.width() && picture.height == map.height(), "overlay", "a picture of ", picture.width,
           "x", picture.height, ", one of ", map.width(), "x", map.height(), " expected, as the map");
     style.validate();
-    Image out = to_rgb(picture);
+    Image out = to_rgb(style.grey ? to_grey(picture) : picture);
     const Window& covered = map.covered();
     const auto mixer = std::make_unique<detail::HeatMixer>(style);
     std::vector<float> values(static_cast<std::size_t>(covered.width));
