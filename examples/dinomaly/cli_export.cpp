@@ -10,7 +10,7 @@ namespace dinomaly::program {
 
 void add_export(CLI::App& app, Action& action) {
     CLI::App* command =
-        add_command(app, "export", "Write the whole model as ONNX, for ONNX Runtime, OpenVINO, TensorRT and others",
+        add_command(app, "export", "Write the whole model as ONNX, for ONNX Runtime, OpenVINO and others",
                     "dinomaly export --model runs/first/model.safetensors --onnx model.onnx");
     const auto options = std::make_shared<ExportOptions>();
     ExportOptions& o = *options;

@@ -121,7 +121,8 @@ private:
 
     Value mix(const Value& x, const nn::Attention<D>& module, const std::string& name) {
         const std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
-        const double scale = 1 / std::sqrt(static_cast<double>(width_ / module.heads));
+        const std::int64_t head_dim = width_ / module.heads;
+        const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
         const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);      // [B, H, N, d]
         const Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));  // [B, H, N, N]
         const Value weights = graph_.node("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
@@ -308,6 +309,7 @@ inline bool export_onnx(const std::filesystem::path& path, const LoadedModel<Cpu
     return io::onnx::write(path, model.graph(),
                            {.opset = opset,
                             .metadata = onnx_metadata(loaded.model.config, loaded.info),
+                            .producer_version = version,
                             .external_above = external_above});
 }
 

@@ -134,7 +134,7 @@ class Export(Scene):
         self.refused([*export, text], "text.txt", "is neither a safetensors file nor a PyTorch checkpoint")
         self.refused([*export, self.folder / "absent"], "absent", "cannot be opened: No such file")
         self.refused([*export, self.encoder], "this is an encoder alone: train first")
-        self.refused([*export, self.folder / "run/state.safetensors"], "state.safetensors", "no trained Dinomaly")
+        self.refused([*export, self.folder / "run/state.safetensors"], "state.safetensors", "\"encoder.patch_embed.proj.weight\" is missing")
 
     def test_where_nothing_can_be_written(self):
         export = ["export", "--model", self.model, "--onnx"]

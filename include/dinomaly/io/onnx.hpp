@@ -17,6 +17,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -26,7 +27,6 @@
 #include "dinomaly/core/shape.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/protobuf.hpp"
-#include "dinomaly/version.hpp"
 
 namespace dinomaly::io::onnx {
 
@@ -185,7 +185,8 @@ inline constexpr std::uint64_t largest_inline = 2'000'000'000;
 /// What a file says besides its graph, and how it is written.
 struct FileOptions {
     std::int64_t opset = first_opset;
-    std::map<std::string, std::string> metadata;  ///< metadata_props
+    std::map<std::string, std::string> metadata = {};  ///< metadata_props
+    std::string producer_version = {};
     std::uint64_t external_above =
         largest_inline;  ///< with more bytes of constants than this they lie in a second file
 };
@@ -262,7 +263,7 @@ inline bool write(const std::filesystem::path& path, const Graph& graph, const F
     constexpr std::array<std::int64_t, 6> ir_versions{8, 8, 9, 9, 10, 10};  // of opset 17 and those after it
     model.number(1, ir_versions[static_cast<std::size_t>(options.opset - first_opset)])
         .text(2, "dinomaly")
-        .text(3, version)
+        .text(3, options.producer_version)
         .message(7, graph.message([&](const Constant& constant) {
             protobuf::Message tensor = detail::tensor_head(constant);
             const auto found = offsets.find(constant.name);
