@@ -38,6 +38,7 @@ void add_predict(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);
 void add_prepare(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_demo(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 

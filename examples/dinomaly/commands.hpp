@@ -96,8 +96,17 @@ int run_prepare_visa(const PrepareVisaOptions& options);
 struct ConvertOptions {
     std::filesystem::path in, out;
     std::string dtype = "f32";
+    std::string to = "same";  ///< which tensors, under which names: same, authors, encoder, trained
 };
 int run_convert(const ConvertOptions& options);
+
+struct ExportOptions {
+    std::filesystem::path model, onnx;
+    vision::PictureSize size, crop;  ///< none: the file's
+    std::int64_t opset = 17;
+    bool external_data = false;  ///< weights in a second file in any case
+};
+int run_export(const ExportOptions& options);
 
 struct DemoOptions {
     std::filesystem::path out = "demo", encoder;
