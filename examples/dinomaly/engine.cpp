@@ -73,6 +73,12 @@ const nlohmann::json& Engine::training() const {
 const std::string& Engine::encoder_hash() const {
     return model_->info.encoder_hash;
 }
+const std::string& Engine::trained_hash() const {
+    return model_->info.trained_hash;
+}
+const nlohmann::json& Engine::decision() const {
+    return model_->info.decision;
+}
 const DinomalyConfig& Engine::config() const {
     return model_->config;
 }
@@ -107,6 +113,9 @@ void Engine::load_trained(const std::filesystem::path& file) {
 void Engine::set_metadata(const std::vector<std::string>& classes, const nlohmann::json& training) {
     model_->info.classes = classes;
     model_->info.training = training;
+}
+void Engine::set_decision(const nlohmann::json& decision) {
+    model_->info.decision = decision;
 }
 void Engine::save(const std::filesystem::path& file) {
     model_->save(file);

@@ -84,6 +84,8 @@ public:
     const std::vector<std::string>& classes() const;
     const nlohmann::json& training() const;
     const std::string& encoder_hash() const;
+    const std::string& trained_hash() const;  ///< empty before it was saved
+    const nlohmann::json& decision() const;   ///< dinomaly/decision.hpp; an empty object: none
     const DinomalyConfig& config() const;
     /// Bytes of one activation.
     std::size_t element_size() const;
@@ -100,6 +102,7 @@ public:
     void load_trained(const std::filesystem::path& file);
     /// What save() writes into the metadata.
     void set_metadata(const std::vector<std::string>& classes, const nlohmann::json& training);
+    void set_decision(const nlohmann::json& decision);
     void save(const std::filesystem::path& file);
 
     /// Judges `count` prepared pictures, pixels [count, 3, height, width].

@@ -21,6 +21,7 @@
 #include "dinomaly/anomaly/curves.hpp"
 #include "dinomaly/anomaly/metrics.hpp"
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/decision.hpp"
 #include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/loader.hpp"
 
@@ -42,6 +43,7 @@ struct ClassReport {
     anomaly::PixelMetrics above_zero;  ///< a mask value above 0 marks a defect (the authors' rule)
     anomaly::PixelMetrics above_half;  ///< a mask value above 0.5 does
     std::vector<PictureResult> pictures;
+    anomaly::ValueHistogram pixels;              ///< of the maps, by the authors' rule
     std::vector<float> maps;                     ///< [pictures, 256, 256]; empty unless they were to be kept
     anomaly::Curves image_curves, pixel_curves;  ///< of above_zero; empty unless they were asked for
 };
@@ -73,14 +75,8 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
     }
     vision::Loader loader(files, batches, sizes, {.threads = options.decode_threads, .cache_bytes = 0});
 
-    ClassReport report{.name = data.name,
-                       .image = {},
-                       .above_zero = {},
-                       .above_half = {},
-                       .pictures = {},
-                       .maps = {},
-                       .image_curves = {},
-                       .pixel_curves = {}};
+    ClassReport report;
+    report.name = data.name;
     std::vector<float> scores, masks;
     std::vector<std::uint8_t> labels;
     report.maps.reserve(files.size() * side * side);
@@ -109,8 +105,20 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
         report.image_curves = anomaly::image_curves(scores, labels);
         report.pixel_curves = anomaly::pixel_curves(ranking, masks, stack, anomaly::MaskRule::above_zero);
     }
+    report.pixels.add(report.maps, anomaly::mask_labels(masks, anomaly::MaskRule::above_zero));
     if (!options.keep_maps) report.maps = {};
     return report;
+}
+
+/// What a decision is found from: the judged pictures of a class.
+inline JudgedPictures judged_pictures(const ClassReport& report) {
+    JudgedPictures judged{
+        .name = report.name, .good_scores = {}, .good_peaks = {}, .bad_scores = {}, .pixels = report.pixels};
+    for (const PictureResult& picture : report.pictures) {
+        (picture.anomalous ? judged.bad_scores : judged.good_scores).push_back(picture.score);
+        if (!picture.anomalous) judged.good_peaks.push_back(picture.peak);
+    }
+    return judged;
 }
 
 namespace detail {

@@ -156,4 +156,20 @@ inline nn::VitConfig recognise_encoder(const io::StateDict& dict, const std::str
     return config;
 }
 
+/// What a file with a trained model says besides its weights: a file of ours, or a checkpoint of the authors
+/// (encoder.*, bottleneck.*, decoder.*), whose sizes are taken for 448 and 392. Throws Error when it holds no model.
+inline void read_info(const io::StateDict& dict, DinomalyConfig& config, ModelInfo& info) {
+    const std::string path = dict.source();
+    if (const auto found = dict.metadata.find("dinomaly"); found != dict.metadata.end())
+        return read_metadata(path, found->second, config, info);
+    check(dict.contains("bottleneck.0.fc1.weight") && dict.contains("decoder.0.norm1.weight"), path.c_str(),
+          "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
+          dict.contains("patch_embed.proj.weight") ? " (this is an encoder alone: train first)" : "");
+    config.encoder = recognise_encoder(dict, "encoder.");
+    config.kept = published_kept_blocks(path, config.encoder.depth);
+    config.validate();
+    info.sizes.patch = static_cast<int>(config.encoder.patch);
+    info.sizes.validate();
+}
+
 }  // namespace dinomaly::inline DINOMALY_ABI
