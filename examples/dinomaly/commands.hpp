@@ -46,7 +46,7 @@ struct TrainOutcome {
 TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
 
 struct EvalOptions {
-    std::filesystem::path model, data, json, maps;
+    std::filesystem::path model, data, json, maps, report, csv, markdown;
     std::vector<std::string> classes;
     vision::PictureSize size, crop;  ///< none: the file's
     int threads = 0;                 ///< 0: one a core
