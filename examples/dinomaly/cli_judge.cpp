@@ -4,6 +4,7 @@
 
 #include "cli_parts.hpp"
 #include "commands.hpp"
+#include "picture_files.hpp"
 
 namespace dinomaly::program {
 
@@ -15,10 +16,7 @@ void add_eval(CLI::App& app, Action& action) {
     command->add_option("--model", o.model, "Model file of train, or a checkpoint of the authors")
         ->required()
         ->type_name("FILE");
-    command->add_option("--data", o.data, "Folder with CLASS/test and CLASS/ground_truth")
-        ->required()
-        ->type_name("DIR");
-    add_classes(*command, o.classes);
+    add_data_options(*command, o);
     add_file_sizes(*command, o.size, o.crop);
     add_threads(*command, o.threads);
     add_device(*command, o.device);
@@ -53,13 +51,33 @@ void add_predict(CLI::App& app, Action& action) {
     add_device(*command, o.device);
     add_precision(*command, o.precision, true);
     add_memory_limit(*command, o.memory_limit);
-    command->add_option("--out", o.out, "Write a heat map over each picture into this folder")->type_name("DIR");
-    command->add_option("--json", o.json, "Write path, score and map size, one object a line, to this file")
+    command
+        ->add_option(
+            "--out", o.out,
+            "Write each picture under its heat map, with the outline of what reaches the pixel threshold and a "
+            "colour bar, into this folder")
+        ->type_name("DIR");
+    command
+        ->add_option("--maps", o.maps,
+                     "Write each picture's raw map, in its own pixels, into this folder; see --map-format")
+        ->type_name("DIR");
+    command
+        ->add_option("--map-format", o.map_format,
+                     "png: 16 bit, 65535 stands for 2; tiff or npy: 32 bit floats, NaN where nothing was judged")
+        ->check(CLI::IsMember(map_formats()))
+        ->capture_default_str();
+    command->add_option("--min-area", o.min_area, "List only defects of at least so many of the picture's pixels")
+        ->check(CLI::Range(std::int64_t{1}, vision::max_pixels))
+        ->capture_default_str();
+    command
+        ->add_option("--json", o.json,
+                     "Write path, score, sizes and defects (area, box, peak), one object a line, to this file")
         ->type_name("FILE");
     command
-        ->add_option("--range", o.range,
-                     "Map values of the first and the last colour; by default from what the model's file says is usual "
-                     "for good parts to twice their peak's distance")
+        ->add_option(
+            "--range", o.range,
+            "Map values of the first and the last colour; by default 0 and twice the pixel threshold, or twice "
+            "the highest value usual for good parts where the model's file holds no threshold")
         ->type_name("LOW HIGH");
     command->callback([options, &action] { action = [options] { return run_predict(*options); }; });
 }

@@ -49,6 +49,27 @@ void add_classes(CLI::App& command, std::vector<std::string>& classes) {
         ->type_name("A,B,..");
 }
 
+void add_data_options(CLI::App& command, DataOptions& options) {
+    command
+        .add_option(
+            "--data", options.data,
+            "Root of the data set: CLASS/train/good and CLASS/test, VisA_pytorch, realiad_1024 with its lists, or "
+            "a folder of good pictures")
+        ->required()
+        ->type_name("DIR");
+    command
+        .add_option("--dataset", options.dataset,
+                    "The data set, and with it the layout; auto recognises it and says why")
+        ->check(CLI::IsMember({"auto", "mvtec", "visa", "realiad", "mpdd", "folder"}))
+        ->capture_default_str();
+    command
+        .add_option("--lists", options.lists,
+                    "Real-IAD: the folder of lists below DIR, as realiad_jsons_sv or realiad_jsons_fuiad_0.1")
+        ->type_name("NAME")
+        ->capture_default_str();
+    add_classes(command, options.classes);
+}
+
 void add_memory_limit(CLI::App& command, std::size_t& limit) {
     constexpr double kilo = 1000, kibi = 1024;
     const std::map<std::string, double> units = {

@@ -14,10 +14,7 @@ void add_train(CLI::App& app, Action& action) {
     const auto options = std::make_shared<TrainOptions>();
     TrainOptions& o = *options;
     TrainSettings& s = o.settings;
-    command->add_option("--data", o.data, "Folder with CLASS/train/good and CLASS/test, or a folder of good pictures")
-        ->required()
-        ->type_name("DIR");
-    add_classes(*command, o.classes);
+    add_data_options(*command, o);
     command->add_option("--encoder", o.encoder, "Published DINOv2 weights, .pth or .safetensors")
         ->required()
         ->type_name("FILE");

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "data_options.hpp"
 #include "dinomaly/evaluate.hpp"
 #include "engine.hpp"
 
@@ -19,9 +20,8 @@ inline constexpr int status_bad_input = 1;
 inline constexpr int status_wrong_usage = 2;
 inline constexpr int status_interrupted = 130;
 
-struct TrainOptions {
-    std::filesystem::path data, encoder, out;
-    std::vector<std::string> classes;  ///< empty: all that are found
+struct TrainOptions : DataOptions {
+    std::filesystem::path encoder, out;
     vision::PictureSize size = 448, crop = 392;
     std::size_t batch = 16;
     TrainSettings settings;
@@ -45,9 +45,8 @@ struct TrainOutcome {
 /// Trains; with keep_maps the reports hold the maps.
 TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
 
-struct EvalOptions {
-    std::filesystem::path model, data, json, maps, report, csv, markdown;
-    std::vector<std::string> classes;
+struct EvalOptions : DataOptions {
+    std::filesystem::path model, json, maps, report, csv, markdown;
     vision::PictureSize size, crop;  ///< none: the file's
     int threads = 0;                 ///< 0: one a core
     std::string device = "cpu", precision = "fp32";
@@ -63,6 +62,9 @@ struct PredictOptions {
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;
     std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own
+    std::filesystem::path maps;                 ///< folder of raw maps; empty: none
+    std::string map_format = "png";
+    std::int64_t min_area = 1;  ///< pixels of the smallest defect that is listed
 };
 int run_predict(const PredictOptions& options);
 
@@ -71,6 +73,12 @@ struct InfoOptions {
     bool all = false;
 };
 int run_info(const InfoOptions& options);
+
+struct PrepareVisaOptions {
+    std::filesystem::path data, split, out;
+    bool link = false;  ///< hard links instead of copies where the file system can
+};
+int run_prepare_visa(const PrepareVisaOptions& options);
 
 struct ConvertOptions {
     std::filesystem::path in, out;

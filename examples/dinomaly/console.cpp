@@ -138,15 +138,6 @@ void warn(const std::string& text) {
     std::cerr << "warning: " << text << std::endl;
 }
 
-void warn_of_mask_sizes(const std::vector<vision::ClassData>& classes) {
-    for (const vision::ClassData& data : classes) {
-        for (const vision::Sample& sample : data.test) {
-            const std::string warning = vision::mask_size_warning(sample);
-            if (!warning.empty()) warn(warning + "; both are resized");
-        }
-    }
-}
-
 std::vector<ClassReport> evaluate_all(const Engine& engine, const std::vector<vision::ClassData>& classes,
                                       const std::filesystem::path& root, bool keep_maps,
                                       const std::function<void(const vision::ClassData&, const ClassReport&)>& seen) {

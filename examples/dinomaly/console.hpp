@@ -51,9 +51,6 @@ void print_table(const std::vector<ClassReport>& reports);
 /// A line "warning: .." on standard error.
 void warn(const std::string& text);
 
-/// Warns of every mask whose size differs from its picture's.
-void warn_of_mask_sizes(const std::vector<vision::ClassData>& classes);
-
 /// Evaluates all classes that have test pictures, showing progress. `seen`, where given, is called with each class and
 /// its report, which then holds curves and maps.
 std::vector<ClassReport> evaluate_all(

@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "console.hpp"
+#include "data_report.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/safetensors.hpp"
 #include "memory_plan.hpp"
@@ -68,12 +69,13 @@ int run_eval(const EvalOptions& options) {
     for (const std::filesystem::path& file : {files.report, files.csv, files.markdown}) check_writable(file);
     const Target target = choose_target(options.device, options.precision);
     use_threads(options.threads);
-    const std::vector<vision::ClassData> classes = vision::scan(options.data, options.classes);
+    const vision::DataSet data_set = find_data(options);
+    const std::vector<vision::ClassData>& classes = data_set.classes;
     for (const vision::ClassData& data : classes)
         if (data.test.empty()) warn("class '" + data.name + "' has no test pictures and is left out");
     check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
-    warn_of_mask_sizes(classes);
+    check_pictures(data_set, describe_data(std::cout, data_set));
     const Engine engine = Engine::open(options.model, options.size, options.crop, target);
     std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
               << "; " << options.precision << std::endl;

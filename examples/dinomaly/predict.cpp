@@ -11,8 +11,8 @@
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/dataset.hpp"
-#include "dinomaly/vision/overlay.hpp"
 #include "memory_plan.hpp"
+#include "picture_files.hpp"
 
 namespace dinomaly::program {
 
@@ -57,7 +57,7 @@ std::string stem_with_folders(const fs::path& picture, int depth) {
 }
 
 /// One file name for each picture: its stem, behind as many folders as it takes to tell all apart, else a number.
-std::vector<std::string> overlay_names(const std::vector<fs::path>& pictures) {
+std::vector<std::string> file_names(const std::vector<fs::path>& pictures) {
     constexpr int max_depth = 4;
     std::vector<std::string> names;
     for (int depth = 0; depth <= max_depth; ++depth) {
@@ -69,23 +69,15 @@ std::vector<std::string> overlay_names(const std::vector<fs::path>& pictures) {
     for (std::string& name : names) {
         const std::string stem = name;
         for (int number = 2; !used.insert(name).second; ++number) name = stem + '-' + std::to_string(number);
-        name += "-overlay.png";
     }
     return names;
 }
 
-/// Which map values get the first and the last colour: from what is usual for good parts to well above their peak.
-vision::OverlayStyle overlay_style(const PredictOptions& options, const Engine& engine) {
-    vision::OverlayStyle style{.low = 0.0F, .high = 0.6F, .opacity = 0.5F};  // a checkpoint that tells nothing
-    if (const auto usual = engine.training().find("good_map"); usual != engine.training().end()) {
-        const float mean = usual->value("mean", 0.0F), peak = usual->value("peak", 0.3F);
-        if (mean < peak) style = {.low = mean, .high = mean + 2 * (peak - mean), .opacity = 0.5F};
-    }
-    if (options.range.first < options.range.second) {
-        style.low = options.range.first;
-        style.high = options.range.second;
-    }
-    return style;
+PictureOutput picture_output(const PredictOptions& options) {
+    PictureOutput output{.overlays = options.out, .maps = options.maps, .range = options.range};
+    output.format = map_formats().at(options.map_format);
+    output.min_area = options.min_area;
+    return output;
 }
 
 }  // namespace
@@ -103,14 +95,10 @@ int run_predict(const PredictOptions& options) {
                   .element_size = engine.element_size(),
                   .batch_at_once = engine.target().gpu.has_value()},
                  options.memory_limit);
-    if (!options.out.empty()) {
-        std::error_code problem;
-        fs::create_directories(options.out, problem);
-        check(!problem && fs::is_directory(options.out), options.out.c_str(),
-              "the folder cannot be made: ", problem.message());
-    }
-    const std::vector<std::string> names = overlay_names(pictures);
-    const vision::OverlayStyle style = overlay_style(options, engine);
+    const PictureOutput output = picture_output(options);
+    make_output_folders(output);
+    const std::vector<std::string> names = file_names(pictures);
+    const float peak = usual_peak(engine.training());
 
     const auto read_ahead = [&](std::size_t i) {
         return std::async(std::launch::async, [path = pictures[i]] { return vision::read_rgb(path); });
@@ -126,14 +114,11 @@ int run_predict(const PredictOptions& options) {
             const Judgement judged = std::move(engine.judge(vision::to_input(picture, engine.sizes()), 1).front());
             std::cout << std::fixed << std::setprecision(4) << judged.score << "  " << pictures[i].string()
                       << std::endl;
-            lines +=
-                nlohmann::ordered_json{
-                    {"path", pictures[i].string()}, {"score", judged.score}, {"map_width", 256}, {"map_height", 256}}
-                    .dump() +
-                '\n';
-            if (!options.out.empty())
-                vision::write_png(options.out / names[i],
-                                  vision::overlay(picture, judged.map, 256, 256, engine.sizes(), style));
+            nlohmann::ordered_json line{
+                {"path", pictures[i].string()}, {"score", judged.score}, {"map_width", 256}, {"map_height", 256}};
+            line.update(
+                write_picture_outputs(output, names[i], picture, judged.map, engine.sizes(), std::nullopt, peak));
+            lines += line.dump() + '\n';
         } catch (const Error& error) {
             std::cerr << "error: " << error.what() << std::endl;
             status = status_bad_input;

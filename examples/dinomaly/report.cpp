@@ -6,7 +6,6 @@
 #include <sstream>
 
 #include "dinomaly/io/file.hpp"
-#include "dinomaly/vision/colormap.hpp"
 #include "page/charts.hpp"
 #include "page/class_section.hpp"
 #include "page/html.hpp"
@@ -195,19 +194,6 @@ void write_figure_tables(std::ostream& out, const ReportData& data, const Outcom
     out << "</details>\n";
 }
 
-void write_colour_bar(std::ostream& out, const ReportData& data) {
-    out << "<div class=\"legend\"><span>heat map:</span><span>"
-        << (data.style ? page::number(data.style->low, 3) : "usual")
-        << "</span><span class=\"bar\" style=\"background:linear-gradient(90deg";
-    constexpr int stops = 8;
-    for (int i = 0; i <= stops; ++i) {
-        const vision::Color color = vision::heat_color(static_cast<float>(i) / stops);
-        out << ",rgb(" << int{color[0]} << ' ' << int{color[1]} << ' ' << int{color[2]} << ')';
-    }
-    out << ")\"></span><span>" << (data.style ? page::number(data.style->high, 3) + " and more" : "unusual")
-        << "</span></div>\n";
-}
-
 void write_classes(std::ostream& out, const ReportData& data) {
     if (data.classes.empty()) return;
     out << "<h2>Scores, curves and pictures</h2>\n";
@@ -222,8 +208,8 @@ void write_classes(std::ostream& out, const ReportData& data) {
         out << "</nav>\n";
     }
     out << "<p class=\"note\">For each part: the picture, its true defect in white, the heat map of what the model did "
-           "not expect, and the map over the picture. A click enlarges; arrow keys go on, Escape closes.</p>\n";
-    write_colour_bar(out, data);
+           "not expect, and the map over the picture, with a line around what reaches the threshold. A click enlarges; "
+           "arrow keys go on, Escape closes.</p>\n";
     for (std::size_t i = 0; i < data.classes.size(); ++i) page::write_class(out, data.classes[i], i);
 }
 

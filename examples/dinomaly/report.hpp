@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,9 +44,10 @@ struct ReportExample {
 /// One class: its report, of which maps are not needed, and the values from which something counts as bad.
 struct ReportClass {
     ClassReport report;
-    Thresholds thresholds;      ///< NaN: no verdicts
-    std::size_t learnt = 0;     ///< pictures that the model learnt from; 0: not known
-    bool shows_learnt = false;  ///< the pictures are good ones that it learnt from: nothing was there to judge
+    Thresholds thresholds;       ///< NaN: no verdicts
+    vision::OverlayStyle style;  ///< of the heat maps
+    std::size_t learnt = 0;      ///< pictures that the model learnt from; 0: not known
+    bool shows_learnt = false;   ///< the pictures are good ones that it learnt from: nothing was there to judge
     std::vector<ReportExample> examples;
 };
 
@@ -63,8 +63,7 @@ struct ReportData {
     std::string thresholds_from;     ///< how the thresholds were found: a sentence
     std::vector<std::pair<std::string, std::string>> settings;
     std::vector<ReportClass> classes;
-    std::vector<ReportStep> steps;              ///< none: no curves of the training
-    std::optional<vision::OverlayStyle> style;  ///< of all heat maps; none: each class has its own
+    std::vector<ReportStep> steps;  ///< none: no curves of the training
 };
 
 /// The page as text. Every text of `data` is escaped.

@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <span>
 #include <sstream>
 #include <string_view>
@@ -15,8 +14,10 @@
 #include "dinomaly/io/safetensors.hpp"
 #include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/jpeg_writer.hpp"
+#include "dinomaly/vision/outline.hpp"
 #include "dinomaly/vision/resize.hpp"
 #include "page/html.hpp"
+#include "picture_files.hpp"
 
 namespace dinomaly {
 
@@ -101,27 +102,14 @@ std::vector<Choice> choose(const std::vector<PictureResult>& pictures, float thr
 
 // --- how they are drawn
 
-/// Colours of a class's heat maps where nothing better is known: from the mean of its good pictures, or of all, to
-/// nearly the highest value.
-vision::OverlayStyle style_of(const ClassReport& report) {
-    double sum = 0, all = 0;
-    std::size_t good = 0;
-    std::vector<float> peaks;
-    for (std::size_t i = 0; i < report.pictures.size(); ++i) {
-        const std::span<const float> map(report.maps.data() + i * map_pixels, map_pixels);
-        peaks.push_back(std::ranges::max(map));
-        const double mean = std::accumulate(map.begin(), map.end(), 0.0) / static_cast<double>(map_pixels);
-        all += mean;
-        if (report.pictures[i].anomalous) continue;
-        sum += mean;
-        ++good;
-    }
-    std::ranges::sort(peaks);
-    const float high = peaks[peaks.size() * 9 / 10];
-    const double low = good > 0 ? sum / static_cast<double>(good) : all / static_cast<double>(peaks.size());
-    return {.low = std::min(static_cast<float>(low), high - std::max(0.1F * std::abs(high), 1e-6F)),
-            .high = high,
-            .opacity = 0.55F};
+/// The colours that predict gives too: the pixel threshold has the middle one.
+vision::OverlayStyle style_of(const RunReport& run, const ReportClass& shown) {
+    if (run.style) return *run.style;
+    if (shown.thresholds.pixel > 0) return vision::absolute_style(shown.thresholds.pixel);
+    if (run.usual_peak > 0) return vision::absolute_style(run.usual_peak);
+    float peak = 0;
+    for (const PictureResult& picture : shown.report.pictures) peak = std::max(peak, picture.peak);
+    return vision::absolute_style(peak > 0 ? peak : 1.0F);
 }
 
 ReportView jpeg_view(const char* label, const vision::Image& image) {
@@ -138,8 +126,8 @@ ReportView truth_view(const std::optional<fs::path>& file, int width, int height
     return {"truth", "image/png", vision::encode_png(mask), {width, height}};
 }
 
-std::vector<ReportView> draw(const vision::Sample& sample, std::span<const float> map, const RunReport& run,
-                             const vision::OverlayStyle& style) {
+std::vector<ReportView> draw(const vision::Sample& sample, std::span<const float> values, const RunReport& run,
+                             const ReportClass& shown) {
     vision::Image picture = vision::read_rgb(sample.picture);
     const double side = drawn_side(run.expected_classes);
     const double scale = std::min(1.0, side / std::max(picture.width, picture.height));
@@ -147,14 +135,17 @@ std::vector<ReportView> draw(const vision::Sample& sample, std::span<const float
         return std::max(1, static_cast<int>(std::lround(static_cast<double>(pixels) * scale)));
     };
     picture = vision::resize(picture, scaled(picture.width), scaled(picture.height));
+    const vision::PictureMap map(values, map_side, map_side, {picture.width, picture.height}, run.sizes);
 
     std::vector<ReportView> views{jpeg_view("picture", picture)};
     if (sample.mask || !sample.anomalous) views.push_back(truth_view(sample.mask, picture.width, picture.height));
-    vision::OverlayStyle alone = style;
-    alone.opacity = 1;
+    const vision::OverlayStyle alone{.low = shown.style.low, .high = shown.style.high, .opacity = 1};
     const vision::Image dark = vision::make_image(picture.width, picture.height, 3);
-    views.push_back(jpeg_view("map", vision::overlay(dark, map, map_side, map_side, run.sizes, alone)));
-    views.push_back(jpeg_view("overlay", vision::overlay(picture, map, map_side, map_side, run.sizes, style)));
+    views.push_back(jpeg_view("map", vision::overlay(dark, map, alone)));
+    vision::Image overlay = vision::overlay(picture, map, shown.style);
+    if (std::isfinite(shown.thresholds.pixel))
+        vision::draw_outline(overlay, vision::outline(map, shown.thresholds.pixel));
+    views.push_back(jpeg_view("overlay", overlay));
     return views;
 }
 
@@ -168,16 +159,6 @@ Thresholds thresholds_of(const RunReport& run, const ClassReport& report) {
     if (run.decision.empty()) return {static_cast<float>(report.image.f1_threshold), report.pixels.best_f1_threshold()};
     const auto found = run.decision.classes.find(report.name);
     return found == run.decision.classes.end() ? run.decision.all.thresholds : found->second.thresholds;
-}
-
-/// Colours that leave good parts dark, from what the model's training says is usual for them; none where it says
-/// nothing.
-std::optional<vision::OverlayStyle> usual_style(const nlohmann::json& training) {
-    const auto usual = training.find("good_map");
-    if (usual == training.end() || !usual->is_object()) return std::nullopt;
-    const float mean = usual->value("mean", 0.0F), peak = usual->value("peak", 0.0F);
-    if (mean >= peak) return std::nullopt;
-    return vision::OverlayStyle{.low = mean, .high = mean + 2 * (peak - mean), .opacity = 0.5F};
 }
 
 /// "95.1 s", "12 min", "3 h 20 min".
@@ -222,13 +203,13 @@ void add_class(RunReport& run, const vision::ClassData& data, const ClassReport&
     shown.shows_learnt = shows_learnt;
     if (!shows_learnt) shown.thresholds = thresholds_of(run, report);
 
-    const vision::OverlayStyle style = run.style.value_or(style_of(report));
+    shown.style = style_of(run, shown);
     const std::size_t room = std::min(most_of_a_class, picture_bytes / std::max<std::size_t>(1, run.expected_classes));
     std::size_t used = 0;
     for (const Choice& choice : choose(report.pictures, shown.thresholds.image)) {
         const vision::Sample& sample = data.test[choice.index];
         const std::span<const float> map(report.maps.data() + choice.index * map_pixels, map_pixels);
-        std::vector<ReportView> views = draw(sample, map, run, style);
+        std::vector<ReportView> views = draw(sample, map, run, shown);
         used += bytes_of(views);
         if (used > room) break;
         shown.examples.push_back({sample.defect + '/' + sample.picture.filename().string(), sample.anomalous,
@@ -243,7 +224,6 @@ void write_run_report(const fs::path& html, const RunReport& run) {
     data.thresholds_from = thresholds_from(run.decision);
     data.settings = run.settings;
     data.classes = run.classes;
-    data.style = run.style;
     data.steps = read_steps(run.log);
     if (!data.steps.empty()) data.settings.emplace_back("training took", duration_text(data.steps.back().seconds));
     write_report(html, data);
@@ -284,7 +264,7 @@ void describe_model(RunReport& run, const fs::path& model) {
     if (about.contains("decision")) run.decision = decision_from_json(about["decision"]);
     if (about.contains("training") && about["training"].is_object()) {
         nlohmann::json training = about["training"];
-        run.style = usual_style(training);
+        run.usual_peak = program::usual_peak(training);
         training.erase("encoder");  // its hash again
         if (training.contains("pictures")) training["names of the training pictures, hash"] = training["pictures"];
         training.erase("pictures");

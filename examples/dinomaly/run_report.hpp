@@ -30,7 +30,8 @@ struct RunReport {
     std::filesystem::path log;                                  ///< of the training; "", or a file that may be absent
     Decision decision;                          ///< empty: each class is judged at the best F1 of its own pictures
     vision::Preprocess sizes;                   ///< those that the maps were computed with
-    std::optional<vision::OverlayStyle> style;  ///< of all heat maps; none: each class from its own values
+    std::optional<vision::OverlayStyle> style;  ///< of all heat maps; none: by each class's pixel threshold
+    float usual_peak = 0;                       ///< what maps of good parts reach, for classes without a threshold
     std::size_t expected_classes = 1;           ///< the page stays below 15 MB with so many
     std::vector<ReportClass> classes;           ///< filled by add_class()
 };
@@ -46,8 +47,8 @@ void write_run_report(const std::filesystem::path& html, const RunReport& run);
 /// For classes without test pictures: the same classes with a few of their good training pictures in `test`.
 std::vector<vision::ClassData> some_good_parts(const std::vector<vision::ClassData>& classes);
 
-/// Takes from a model file what it says about itself: settings and hashes, the decision, and, from what is usual for
-/// good parts, the colours that leave them dark. Nothing but the path from a file without metadata.
+/// Takes from a model file what it says about itself: settings and hashes, the decision, and what maps of good parts
+/// reach. Nothing but the path from a file without metadata.
 void describe_model(RunReport& run, const std::filesystem::path& model);
 
 /// How the thresholds were found: a sentence.

@@ -5,10 +5,10 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <span>
 #include <sstream>
 #include <string_view>
 
+#include "dinomaly/vision/class_names.hpp"
 #include "page/html.hpp"
 
 namespace dinomaly {
@@ -58,39 +58,18 @@ void write_row(std::ostream& out, const ClassReport& report, std::size_t good, s
 
 // --- what the paper states
 
-/// A benchmark by its classes, sorted.
-struct Benchmark {
-    std::string_view name;
-    std::span<const std::string_view> classes;
-};
-
-constexpr std::array<std::string_view, 15> mvtec_classes{"bottle",   "cable",      "capsule",    "carpet", "grid",
-                                                         "hazelnut", "leather",    "metal_nut",  "pill",   "screw",
-                                                         "tile",     "toothbrush", "transistor", "wood",   "zipper"};
-constexpr std::array<std::string_view, 12> visa_classes{"candle", "capsules",  "cashew",    "chewinggum",
-                                                        "fryum",  "macaroni1", "macaroni2", "pcb1",
-                                                        "pcb2",   "pcb3",      "pcb4",      "pipe_fryum"};
-constexpr std::array<std::string_view, 30> realiad_classes{
-    "audiojack",    "bottle_cap",   "button_battery", "end_cap",       "eraser",
-    "fire_hood",    "mint",         "mounts",         "pcb",           "phone_battery",
-    "plastic_nut",  "plastic_plug", "porcelain_doll", "regulator",     "rolled_strip_base",
-    "sim_card_set", "switch",       "tape",           "terminalblock", "toothbrush",
-    "toy",          "toy_brick",    "transistor1",    "u_block",       "usb",
-    "usb_adaptor",  "vcpill",       "wooden_beads",   "woodstick",     "zipper"};
-constexpr std::array<Benchmark, 3> benchmarks{
-    {{"MVTec-AD", mvtec_classes}, {"VisA", visa_classes}, {"Real-IAD", realiad_classes}}};
-
 /// Means over a benchmark's classes, in per cent, of one model for all classes (Guo et al., CVPR 2025).
 struct Published {
-    std::string_view benchmark, architecture, encoder;
+    vision::DataSetKind benchmark;
+    std::string_view architecture, encoder;
     Figures figures;
 };
 constexpr std::array<Published, 5> published{{
-    {"MVTec-AD", "small", "ViT-S/14", {99.26, unknown, unknown, unknown, 68.29, unknown, 94.36}},
-    {"MVTec-AD", "base", "ViT-B/14", {99.6, 99.8, 99.0, 98.4, 69.3, 69.2, 94.8}},
-    {"MVTec-AD", "large", "ViT-L/14", {99.77, unknown, unknown, unknown, 70.53, unknown, 95.09}},
-    {"VisA", "base", "ViT-B/14", {98.7, 98.9, 96.2, 98.7, 53.2, 55.7, 94.5}},
-    {"Real-IAD", "base", "ViT-B/14", {89.3, 86.8, 80.2, 98.8, 42.8, 47.1, 93.9}},
+    {vision::DataSetKind::mvtec, "small", "ViT-S/14", {99.26, unknown, unknown, unknown, 68.29, unknown, 94.36}},
+    {vision::DataSetKind::mvtec, "base", "ViT-B/14", {99.6, 99.8, 99.0, 98.4, 69.3, 69.2, 94.8}},
+    {vision::DataSetKind::mvtec, "large", "ViT-L/14", {99.77, unknown, unknown, unknown, 70.53, unknown, 95.09}},
+    {vision::DataSetKind::visa, "base", "ViT-B/14", {98.7, 98.9, 96.2, 98.7, 53.2, 55.7, 94.5}},
+    {vision::DataSetKind::realiad, "base", "ViT-B/14", {89.3, 86.8, 80.2, 98.8, 42.8, 47.1, 93.9}},
 }};
 
 const Published* find_published(const std::vector<ClassReport>& reports, const std::string& architecture) {
@@ -98,8 +77,10 @@ const Published* find_published(const std::vector<ClassReport>& reports, const s
     for (const ClassReport& report : reports) names.push_back(report.name);
     std::ranges::sort(names);
     for (const Published& each : published) {
-        const auto benchmark = std::ranges::find(benchmarks, each.benchmark, &Benchmark::name);
-        if (each.architecture == architecture && std::ranges::equal(names, benchmark->classes)) return &each;
+        const auto classes = vision::published_classes(each.benchmark);
+        if (each.architecture == architecture &&
+            std::ranges::equal(names, classes, {}, {}, &vision::PublishedClass::name))
+            return &each;
     }
     return nullptr;
 }
@@ -155,7 +136,7 @@ std::string markdown_table(const std::vector<ClassReport>& reports, const std::s
     const Published* stated = find_published(reports, architecture);
     if (stated == nullptr) return out.str();
     std::ostringstream name;
-    name << "published, " << stated->benchmark << ", " << stated->encoder;
+    name << "published, " << vision::data_set_name(stated->benchmark) << ", " << stated->encoder;
     write_line(out, name.str(), stated->figures);
     Figures less{};
     for (std::size_t i = 0; i < less.size(); ++i) less[i] = mean[i] - stated->figures[i];

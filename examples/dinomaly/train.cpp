@@ -13,6 +13,7 @@
 
 #include "commands.hpp"
 #include "console.hpp"
+#include "data_report.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/hash.hpp"
 #include "dinomaly/vision/dataset.hpp"
@@ -100,7 +101,9 @@ Batches read_order(const fs::path& file, const std::string& text, const std::vec
 
 Plan make_plan(const TrainOptions& options) {
     Plan plan;
-    plan.classes = vision::scan(options.data, options.classes);
+    vision::DataSet data = find_data(options);
+    check_pictures(data, describe_data(std::cout, data));
+    plan.classes = std::move(data.classes);
     for (const vision::Sample& sample : vision::training_samples(plan.classes)) {
         plan.pictures.push_back(sample.picture);
         plan.names.push_back(sample.picture.lexically_relative(options.data).generic_string());
@@ -140,15 +143,6 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
 }
 
 void describe(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {
-    for (const vision::ClassData& data : plan.classes) {
-        const auto bad = std::ranges::count(data.test, true, &vision::Sample::anomalous);
-        std::cout << "class " << data.name << ": " << data.train.size() << " pictures to learn from, "
-                  << data.test.size() << " to judge (" << bad << " of them bad)\n";
-        for (const vision::MaskPairing& pairing : data.pairings)
-            if (pairing.rule == vision::MaskRule::none || pairing.rule == vision::MaskRule::partly)
-                warn(data.name + "/test/" + pairing.defect + ": " + std::to_string(pairing.masks) + " masks for " +
-                     std::to_string(pairing.pictures) + " pictures; where one is missing nothing counts as defect");
-    }
     std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
               << "pictures " << options.size << ", middle " << options.crop << "; " << options.settings.iterations
               << " iterations of " << plan.batches.front().size() << " pictures in " << options.precision << " on "
@@ -318,7 +312,6 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
-    warn_of_mask_sizes(plan.classes);
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
                                    options.attention_eps, target);
     if (!options.init.empty()) engine.load_trained(options.init);

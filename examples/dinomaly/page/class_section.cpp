@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "charts.hpp"
+#include "dinomaly/vision/colormap.hpp"
 #include "html.hpp"
 #include "verdicts.hpp"
 
@@ -25,6 +26,22 @@ void write_heading(std::ostream& out, const ReportClass& item, std::size_t numbe
     else
         out << "It judged " << counted(all - bad, "good part", "good parts") << " and "
             << counted(bad, "bad one", "bad ones") << ", none of which it had seen before.";
+    out << "</p>\n";
+}
+
+/// Which colour is which value of the map.
+void write_colour_bar(std::ostream& out, const ReportClass& item) {
+    const vision::OverlayStyle& style = item.style;
+    out << "<p class=\"legend\"><span>heat map</span><span>" << number(style.low, 3)
+        << "</span><span class=\"bar\" style=\"background:linear-gradient(90deg";
+    constexpr int stops = 8;
+    for (int i = 0; i <= stops; ++i) {
+        const vision::Color color = vision::heat_color(static_cast<float>(i) / stops);
+        out << ",rgb(" << int{color[0]} << ' ' << int{color[1]} << ' ' << int{color[2]} << ')';
+    }
+    out << ")\"></span><span>" << number(style.high, 3) << " and more</span>";
+    if (std::isfinite(item.thresholds.pixel))
+        out << "<span>a pixel counts as bad from " << number(item.thresholds.pixel, 3) << " on</span>";
     out << "</p>\n";
 }
 
@@ -109,6 +126,7 @@ void write_class(std::ostream& out, const ReportClass& item, std::size_t number)
     write_heading(out, item, number);
     if (!item.report.pictures.empty() && !item.shows_learnt) write_scores(out, item);
     write_curves(out, item.report);
+    if (!item.examples.empty()) write_colour_bar(out, item);
     const bool has_verdict = std::isfinite(item.thresholds.image);
     write_gallery(out, item, Gallery::wrong, "Wrongly judged");
     write_gallery(out, item, Gallery::close, has_verdict ? "Right, but closest to the threshold" : "Highest scores");
