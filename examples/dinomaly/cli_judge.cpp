@@ -22,6 +22,15 @@ void add_eval(CLI::App& app, Action& action) {
     add_precision(*command, o.precision, true);
     add_memory_limit(*command, o.memory_limit);
     command->add_option("--json", o.json, "Write figures and scores to this file")->type_name("FILE");
+    command->add_option("--csv", o.csv, "Write the figures as a table, a row a class, to this file")->type_name("FILE");
+    command
+        ->add_option("--markdown", o.markdown,
+                     "Write the figures as a Markdown table in the paper's order of columns to this file")
+        ->type_name("FILE");
+    command
+        ->add_option("--report", o.report,
+                     "Write one self-contained HTML page with figures, curves and pictures to this file")
+        ->type_name("FILE");
     command->add_option("--maps", o.maps, "Write all anomaly maps, CLASS/maps [n, 256, 256], to this safetensors file")
         ->type_name("FILE");
     command->callback([options, &action] { action = [options] { return run_eval(*options); }; });

@@ -46,7 +46,7 @@ struct TrainOutcome {
 TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
 
 struct EvalOptions : DataOptions {
-    std::filesystem::path model, json, maps;
+    std::filesystem::path model, json, maps, report, csv, markdown;
     vision::PictureSize size, crop;  ///< none: the file's
     int threads = 0;                 ///< 0: one a core
     std::string device = "cpu", precision = "fp32";

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -50,9 +51,11 @@ void print_table(const std::vector<ClassReport>& reports);
 /// A line "warning: .." on standard error.
 void warn(const std::string& text);
 
-/// Evaluates all classes that have test pictures, showing progress.
-std::vector<ClassReport> evaluate_all(const class Engine& engine, const std::vector<vision::ClassData>& classes,
-                                      const std::filesystem::path& root, bool keep_maps);
+/// Evaluates all classes that have test pictures, showing progress. `seen`, where given, is called with each class and
+/// its report, which then holds curves and maps.
+std::vector<ClassReport> evaluate_all(
+    const class Engine& engine, const std::vector<vision::ClassData>& classes, const std::filesystem::path& root,
+    bool keep_maps, const std::function<void(const vision::ClassData&, const ClassReport&)>& seen = {});
 
 /// Throws unless a file can be made at `path`; an empty path is not asked for and passes.
 void check_writable(const std::filesystem::path& path);

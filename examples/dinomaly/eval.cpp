@@ -12,6 +12,7 @@
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/safetensors.hpp"
 #include "memory_plan.hpp"
+#include "result_files.hpp"
 
 namespace dinomaly::program {
 
@@ -64,6 +65,8 @@ MemoryUse memory_use(const Engine& engine, const std::vector<vision::ClassData>&
 int run_eval(const EvalOptions& options) {
     check_writable(options.json);
     check_writable(options.maps);
+    const ResultFiles files{.report = options.report, .csv = options.csv, .markdown = options.markdown};
+    for (const std::filesystem::path& file : {files.report, files.csv, files.markdown}) check_writable(file);
     const Target target = choose_target(options.device, options.precision);
     use_threads(options.threads);
     const vision::DataSet data_set = find_data(options);
@@ -77,7 +80,8 @@ int run_eval(const EvalOptions& options) {
     std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
               << "; " << options.precision << std::endl;
     check_memory(engine, memory_use(engine, classes), options.memory_limit);
-    const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
+    const std::vector<ClassReport> reports =
+        judge_and_report(engine, classes, options.data, !options.maps.empty(), {.model = options.model}, files);
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
     if (!options.maps.empty()) write_maps(options.maps, reports);
     print_table(reports);

@@ -20,6 +20,7 @@
 #include "dinomaly/vision/sampler.hpp"
 #include "interruption.hpp"
 #include "memory_plan.hpp"
+#include "result_files.hpp"
 #include "run_folder.hpp"
 
 namespace dinomaly::program {
@@ -320,7 +321,10 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     engine.save(folder.model());
     std::cout << "wrote " << folder.model().string() << std::endl;
 
-    TrainOutcome outcome{status_done, evaluate_all(engine, plan.classes, options.data, keep_maps)};
+    TrainOutcome outcome{
+        status_done,
+        judge_and_report(engine, plan.classes, options.data, keep_maps, {.model = folder.model(), .log = folder.log()},
+                         {.report = folder.report(), .csv = folder.csv(), .markdown = folder.markdown()})};
     if (!outcome.reports.empty()) {
         io::write_text(folder.metrics(), to_json(outcome.reports).dump(1) + '\n');
         print_table(outcome.reports);

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "dinomaly/anomaly/curves.hpp"
 #include "dinomaly/anomaly/metrics.hpp"
 #include "dinomaly/core/error.hpp"
 #include "dinomaly/decision.hpp"
@@ -42,8 +43,9 @@ struct ClassReport {
     anomaly::PixelMetrics above_zero;  ///< a mask value above 0 marks a defect (the authors' rule)
     anomaly::PixelMetrics above_half;  ///< a mask value above 0.5 does
     std::vector<PictureResult> pictures;
-    anomaly::ValueHistogram pixels;  ///< of the maps, by the authors' rule
-    std::vector<float> maps;         ///< [pictures, 256, 256]; empty unless they were to be kept
+    anomaly::ValueHistogram pixels;              ///< of the maps, by the authors' rule
+    std::vector<float> maps;                     ///< [pictures, 256, 256]; empty unless they were to be kept
+    anomaly::Curves image_curves, pixel_curves;  ///< of above_zero; empty unless they were asked for
 };
 
 /// How to evaluate.
@@ -51,6 +53,7 @@ struct EvaluateOptions {
     std::size_t batch = 4;  ///< pictures judged at a time
     int decode_threads = 1;
     bool keep_maps = false;
+    bool curves = false;                        ///< compute the curves to draw
     std::function<void(std::size_t)> progress;  ///< called with the number of pictures judged so far
 };
 
@@ -72,8 +75,8 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
     }
     vision::Loader loader(files, batches, sizes, {.threads = options.decode_threads, .cache_bytes = 0});
 
-    ClassReport report{
-        .name = data.name, .image = {}, .above_zero = {}, .above_half = {}, .pictures = {}, .pixels = {}, .maps = {}};
+    ClassReport report;
+    report.name = data.name;
     std::vector<float> scores, masks;
     std::vector<std::uint8_t> labels;
     report.maps.reserve(files.size() * side * side);
@@ -98,6 +101,10 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
     report.image = anomaly::image_metrics(scores, labels);
     report.above_zero = anomaly::pixel_metrics(ranking, masks, stack, anomaly::MaskRule::above_zero);
     report.above_half = anomaly::pixel_metrics(ranking, masks, stack, anomaly::MaskRule::above_half);
+    if (options.curves) {
+        report.image_curves = anomaly::image_curves(scores, labels);
+        report.pixel_curves = anomaly::pixel_curves(ranking, masks, stack, anomaly::MaskRule::above_zero);
+    }
     report.pixels.add(report.maps, anomaly::mask_labels(masks, anomaly::MaskRule::above_zero));
     if (!options.keep_maps) report.maps = {};
     return report;

@@ -6,12 +6,14 @@
 #include "dinomaly/vision/codec.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "dinomaly/vision/jpeg_writer.hpp"
 #include "tests/support.hpp"
 
 using namespace dinomaly::vision;
@@ -117,6 +119,24 @@ BOOST_AUTO_TEST_CASE(png_round_trip) {
     BOOST_TEST(std::distance(fs::directory_iterator(folder), fs::directory_iterator()) == 1);
     BOOST_CHECK_THROW(write_png(folder / "none" / "picture.png", gradient(2, 2, 3)), Error);
     BOOST_CHECK_THROW(encode_png(Image{2, 2, 3, {}}), Error);
+}
+
+BOOST_AUTO_TEST_CASE(jpeg_round_trip) {
+    for (const int channels : {1, 3}) {
+        Image image = make_image(41, 23, channels);  // smooth, as JPEG likes it
+        for (int y = 0; y < 23; ++y)
+            for (std::size_t i = 0; i < image.stride(); ++i)
+                image.row(y)[i] = static_cast<std::uint8_t>(40 + 5 * y + static_cast<int>(i) / channels);
+        const Bytes fine = encode_jpeg(image, 95), coarse = encode_jpeg(image, 20);
+        BOOST_CHECK_LT(coarse.size(), fine.size());
+        const Image back = decode(fine, "fine");
+        BOOST_REQUIRE(back.width == 41 && back.height == 23 && back.channels == channels);
+        for (std::size_t i = 0; i < image.pixels.size(); ++i)
+            BOOST_REQUIRE_LE(std::abs(back.pixels[i] - image.pixels[i]), 4);
+    }
+    const Image wide = make_image(70'000, 1, 1);
+    BOOST_CHECK(contains(error_of([&] { encode_jpeg(wide, 90); }), "[encode_jpeg] Maximum supported image dimension"));
+    BOOST_CHECK(contains(error_of([&] { encode_jpeg(wide, 0); }), "[encode_jpeg] quality 0, 1 .. 100 expected"));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_cut_short_is_an_error_that_names_it) {
