@@ -20,6 +20,7 @@ void add_eval(CLI::App& app, Action& action) {
         ->type_name("DIR");
     add_classes(*command, o.classes);
     add_file_sizes(*command, o.size, o.crop);
+    add_file_tile(*command, o.tile);
     add_threads(*command, o.threads);
     add_device(*command, o.device);
     add_precision(*command, o.precision, true);
@@ -40,6 +41,7 @@ void add_predict(CLI::App& app, Action& action) {
         ->type_name("FILE");
     command->add_option("pictures", o.pictures, "Pictures, or folders of pictures")->required()->type_name("PATH");
     add_file_sizes(*command, o.size, o.crop);
+    add_file_tile(*command, o.tile);
     add_threads(*command, o.threads);
     add_device(*command, o.device);
     add_precision(*command, o.precision, true);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@ struct TrainOptions {
     std::filesystem::path data, encoder, out;
     std::vector<std::string> classes;  ///< empty: all that are found
     vision::PictureSize size = 448, crop = 392;
+    vision::PictureSize tile;  ///< none: pictures are not cut
     std::size_t batch = 16;
     TrainSettings settings;
     double attention_eps = 0;
@@ -48,8 +50,9 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
 struct EvalOptions {
     std::filesystem::path model, data, json, maps;
     std::vector<std::string> classes;
-    vision::PictureSize size, crop;  ///< none: the file's
-    int threads = 0;                 ///< 0: one a core
+    vision::PictureSize size, crop;           ///< none: the file's
+    std::optional<vision::PictureSize> tile;  ///< nothing: the file's; none: pictures are not cut
+    int threads = 0;                          ///< 0: one a core
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;  ///< bytes; 0: none
 };
@@ -59,6 +62,7 @@ struct PredictOptions {
     std::filesystem::path model, out, json;
     std::vector<std::filesystem::path> pictures;
     vision::PictureSize size, crop;
+    std::optional<vision::PictureSize> tile;  ///< nothing: the file's; none: pictures are not cut
     int threads = 0;
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;

@@ -71,9 +71,10 @@ int run_eval(const EvalOptions& options) {
     check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
     warn_of_mask_sizes(classes);
-    const Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    settle_tile(engine, options.tile.value_or(engine.tile()));
     std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
-              << "; " << options.precision << std::endl;
+              << tile_text(engine.tile()) << "; " << options.precision << std::endl;
     check_memory(engine, memory_use(engine, classes), options.memory_limit);
     const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
@@ -81,8 +82,9 @@ int run_eval(const EvalOptions& options) {
     print_table(reports);
     if (target.precision == Precision::int8) {
         std::cout << "the same in fp32, to tell what 8-bit codes cost:" << std::endl;
-        const Engine exact =
+        Engine exact =
             Engine::open(options.model, options.size, options.crop, {.gpu = {}, .precision = Precision::fp32});
+        exact.set_tile(engine.tile());
         print_loss(reports, evaluate_all(exact, classes, options.data, false));
     }
     return status_done;

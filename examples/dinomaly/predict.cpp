@@ -95,11 +95,12 @@ int run_predict(const PredictOptions& options) {
     const Target target = choose_target(options.device, options.precision);
     use_threads(options.threads);
     const std::vector<fs::path> pictures = list_all(options.pictures);
-    const Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    settle_tile(engine, options.tile.value_or(engine.tile()));
     check_memory(engine,
                  {.trains = false,
                   .crop = engine.sizes().crop,
-                  .batch = 1,
+                  .batch = engine.tile() == vision::PictureSize{} ? 1 : 4,  // windows judged together
                   .element_size = engine.element_size(),
                   .batch_at_once = engine.target().gpu.has_value()},
                  options.memory_limit);
@@ -123,17 +124,19 @@ int run_predict(const PredictOptions& options) {
         if (i + 1 < pictures.size()) next = read_ahead(i + 1);
         try {
             const vision::Image picture = current.get();
-            const Judgement judged = std::move(engine.judge(vision::to_input(picture, engine.sizes()), 1).front());
+            const Judgement judged = engine.judge(picture);
             std::cout << std::fixed << std::setprecision(4) << judged.score << "  " << pictures[i].string()
                       << std::endl;
-            lines +=
-                nlohmann::ordered_json{
-                    {"path", pictures[i].string()}, {"score", judged.score}, {"map_width", 256}, {"map_height", 256}}
-                    .dump() +
-                '\n';
+            lines += nlohmann::ordered_json{{"path", pictures[i].string()},
+                                            {"score", judged.score},
+                                            {"map_width", judged.map_width},
+                                            {"map_height", judged.map_height}}
+                         .dump() +
+                     '\n';
             if (!options.out.empty())
                 vision::write_png(options.out / names[i],
-                                  vision::overlay(picture, judged.map, 256, 256, engine.sizes(), style));
+                                  vision::overlay(picture, judged.map, judged.map_width, judged.map_height,
+                                                  engine.map_sizes({picture.width, picture.height}), style));
         } catch (const Error& error) {
             std::cerr << "error: " << error.what() << std::endl;
             status = status_bad_input;
