@@ -17,6 +17,7 @@ void add_eval(CLI::App& app, Action& action) {
         ->type_name("FILE");
     add_data_options(*command, o);
     add_file_sizes(*command, o.size, o.crop);
+    add_file_tile(*command, o.tile);
     add_threads(*command, o.threads);
     add_device(*command, o.device);
     add_precision(*command, o.precision, true);

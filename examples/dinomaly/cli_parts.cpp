@@ -85,17 +85,23 @@ void add_memory_limit(CLI::App& command, std::size_t& limit) {
         ->type_name("SIZE");
 }
 
+namespace {
+
+/// Reads 448 or 512x448; returns whether it is one of them, with sides above 0.
+bool parse_size(const std::string& text, vision::PictureSize& size) {
+    static const std::regex known("([0-9]{1,6})(x([0-9]{1,6}))?");
+    std::smatch found;
+    if (!std::regex_match(text, found, known)) return false;
+    const int width = std::stoi(found[1]);
+    size = {width, found[3].matched ? std::stoi(found[3]) : width};
+    return size.width > 0 && size.height > 0;
+}
+
+}  // namespace
+
 void add_size(CLI::App& command, const std::string& name, vision::PictureSize& size, const std::string& what) {
-    const auto parse = [&size](const std::string& text) {
-        static const std::regex known("([0-9]{1,6})(x([0-9]{1,6}))?");
-        std::smatch found;
-        if (!std::regex_match(text, found, known)) return false;
-        const int width = std::stoi(found[1]);
-        size = {width, found[3].matched ? std::stoi(found[3]) : width};
-        return size.width > 0 && size.height > 0;
-    };
     CLI::Option* option = command.add_option(
-        name, CLI::callback_t([parse](const CLI::results_t& texts) { return parse(texts.front()); }), what);
+        name, CLI::callback_t([&size](const CLI::results_t& texts) { return parse_size(texts.front(), size); }), what);
     option->type_name("N or WxH");
     if (size != vision::PictureSize{}) option->default_str(size_text(size));
 }
@@ -103,6 +109,19 @@ void add_size(CLI::App& command, const std::string& name, vision::PictureSize& s
 void add_file_sizes(CLI::App& command, vision::PictureSize& size, vision::PictureSize& crop) {
     add_size(command, "--size", size, "Pictures are resized to this; by default as the model's file says");
     add_size(command, "--crop", crop, "The middle of this size is looked at; by default as the model's file says");
+}
+
+void add_file_tile(CLI::App& command, std::optional<vision::PictureSize>& tile) {
+    const auto parse = [&tile](const CLI::results_t& texts) {
+        tile.emplace();
+        return texts.front() == "off" || parse_size(texts.front(), *tile);
+    };
+    command
+        .add_option(
+            "--tile", CLI::callback_t(parse),
+            "Larger pictures are judged in overlapping tiles of so many of their own pixels; off: as a whole. By "
+            "default as the model's file says")
+        ->type_name("N, WxH or off");
 }
 
 }  // namespace dinomaly::program

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ void add_memory_limit(CLI::App& command, std::size_t& limit);
 void add_size(CLI::App& command, const std::string& name, vision::PictureSize& size, const std::string& what);
 /// --size and --crop of a command that reads a model's file.
 void add_file_sizes(CLI::App& command, vision::PictureSize& size, vision::PictureSize& crop);
+
+/// --tile of a command that reads a model's file: sides, or "off".
+void add_file_tile(CLI::App& command, std::optional<vision::PictureSize>& tile);
 
 void add_train(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);

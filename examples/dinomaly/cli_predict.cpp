@@ -92,7 +92,8 @@ void add_predict(CLI::App& app, Action& action) {
     command
         ->add_option(
             "--json", o.json,
-            "Write a JSON object for each picture, one a line, to this file: score, verdict, sizes, defects (area, box, "
+            "Write a JSON object for each picture, one a line, to this file: score, verdict, sizes, defects (area, "
+            "box, "
             "peak); appended at once with --watch and with -, else as a whole at the end; - is standard output")
         ->type_name("FILE");
     command->add_flag("--jsonl", o.jsonl, "JSON lines on standard output instead of the readable ones");

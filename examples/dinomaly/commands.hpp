@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@ inline constexpr int status_interrupted = 130;
 struct TrainOptions : DataOptions {
     std::filesystem::path encoder, out;
     vision::PictureSize size = 448, crop = 392;
+    vision::PictureSize tile;  ///< none: pictures are not cut
     std::size_t batch = 16;
     TrainSettings settings;
     double attention_eps = 0;
@@ -47,8 +49,9 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
 
 struct EvalOptions : DataOptions {
     std::filesystem::path model, json, maps, report, csv, markdown;
-    vision::PictureSize size, crop;  ///< none: the file's
-    int threads = 0;                 ///< 0: one a core
+    vision::PictureSize size, crop;           ///< none: the file's
+    std::optional<vision::PictureSize> tile;  ///< nothing: the file's; none: pictures are not cut
+    int threads = 0;                          ///< 0: one a core
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;  ///< bytes; 0: none
 };
@@ -71,6 +74,7 @@ struct PredictOptions {
     ThresholdOptions thresholds;
     bool jsonl = false;  ///< JSON lines on standard output, too
     vision::PictureSize size, crop;
+    std::optional<vision::PictureSize> tile;  ///< nothing: the file's; none: pictures are not cut
     int threads = 0;
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;

@@ -138,6 +138,21 @@ void warn(const std::string& text) {
     std::cerr << "warning: " << text << std::endl;
 }
 
+void settle_tile(Engine& engine, vision::PictureSize tile) {
+    engine.set_tile(tile);
+    const vision::PictureSize size = engine.sizes().size;
+    if (tile != vision::PictureSize{} && (tile.width < size.width || tile.height < size.height))
+        warn("--tile " + size_text(tile) + " is smaller than --size " + size_text(size) +
+             ": tiles are enlarged, which takes time and shows nothing more");
+}
+
+std::string tile_text(vision::PictureSize tile) {
+    if (tile == vision::PictureSize{}) return "";
+    std::ostringstream text;
+    text << ", tiles of " << tile;
+    return text.str();
+}
+
 std::vector<ClassReport> evaluate_all(const Engine& engine, const std::vector<vision::ClassData>& classes,
                                       const std::filesystem::path& root, bool keep_maps,
                                       const std::function<void(const vision::ClassData&, const ClassReport&)>& seen) {

@@ -51,6 +51,12 @@ void print_table(const std::vector<ClassReport>& reports);
 /// A line "warning: .." on standard error.
 void warn(const std::string& text);
 
+/// Gives an engine its tile. Throws where its sides are impossible; warns where tiles are enlarged.
+void settle_tile(class Engine& engine, vision::PictureSize tile);
+
+/// ", tiles of 1024x1024", or nothing.
+std::string tile_text(vision::PictureSize tile);
+
 /// Evaluates all classes that have test pictures, showing progress. `seen`, where given, is called with each class and
 /// its report, which then holds curves and maps.
 std::vector<ClassReport> evaluate_all(

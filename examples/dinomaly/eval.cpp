@@ -76,9 +76,10 @@ int run_eval(const EvalOptions& options) {
     check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
     check_pictures(data_set, describe_data(std::cout, data_set));
-    const Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    settle_tile(engine, options.tile.value_or(engine.tile()));
     std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
-              << "; " << options.precision << std::endl;
+              << tile_text(engine.tile()) << "; " << options.precision << std::endl;
     check_memory(engine, memory_use(engine, classes), options.memory_limit);
     const std::vector<ClassReport> reports =
         judge_and_report(engine, classes, options.data, !options.maps.empty(), {.model = options.model}, files);
@@ -87,8 +88,9 @@ int run_eval(const EvalOptions& options) {
     print_table(reports);
     if (target.precision == Precision::int8) {
         std::cout << "the same in fp32, to tell what 8-bit codes cost:" << std::endl;
-        const Engine exact =
+        Engine exact =
             Engine::open(options.model, options.size, options.crop, {.gpu = {}, .precision = Precision::fp32});
+        exact.set_tile(engine.tile());
         print_loss(reports, evaluate_all(exact, classes, options.data, false));
     }
     return status_done;

@@ -69,27 +69,25 @@ void make_output_folders(const PictureOutput& output) {
 }
 
 nlohmann::ordered_json write_picture_outputs(const PictureOutput& output, const std::string& name,
-                                             const vision::Image& picture, std::span<const float> map,
-                                             const vision::Preprocess& sizes, float pixel_threshold) {
-    constexpr int side = 256;
-    const vision::PictureMap in_picture(map, side, side, {picture.width, picture.height}, sizes);
+                                             const vision::Image& picture, const vision::PictureMap& map,
+                                             float pixel_threshold) {
     nlohmann::ordered_json line{{"width", picture.width},
                                 {"height", picture.height},
-                                {"covered", box_json(in_picture.covered())},
+                                {"covered", box_json(map.covered())},
                                 {"pixel_threshold", nullptr},
                                 {"defects", nullptr}};
     if (!std::isnan(pixel_threshold)) {
         line["pixel_threshold"] = pixel_threshold;
-        line["defects"] = defects_json(anomaly::find_defects(in_picture, pixel_threshold, output.min_area));
+        line["defects"] = defects_json(anomaly::find_defects(map, pixel_threshold, output.min_area));
     }
     if (!output.overlays.empty()) {
         const fs::path path = output.overlays / (name + "-overlay.png");
-        vision::write_png(path, draw_overlay(output, picture, in_picture, pixel_threshold));
+        vision::write_png(path, draw_overlay(output, picture, map, pixel_threshold));
         line["overlay"] = path.string();
     }
     if (!output.maps.empty()) {
         const fs::path path = output.maps / (name + "-map" + vision::extension(output.format));
-        vision::write_map(path, in_picture, output.format);
+        vision::write_map(path, map, output.format);
         line["map"] = path.string();
     }
     return line;

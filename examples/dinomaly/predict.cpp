@@ -127,12 +127,14 @@ private:
             return nlohmann::ordered_json{{"path", reading.path.string()}, {"error", error}};
         }
         const Clock::time_point start = Clock::now();
-        const Judgement judged = std::move(engine_.judge(vision::to_input(read.picture, engine_.sizes()), 1).front());
+        const Judgement judged = engine_.judge(read.picture);
         const PictureTime time{read.milliseconds, milliseconds_since(start)};
         latency_.add(time);
         nlohmann::ordered_json line = result_line(reading.path, judged, thresholds_, time);
-        line.update(write_picture_outputs(output_, names_.of(reading.path), read.picture, judged.map, engine_.sizes(),
-                                          thresholds_.pixel));
+        const vision::PictureMap map(judged.map, judged.map_width, judged.map_height,
+                                     {read.picture.width, read.picture.height},
+                                     engine_.map_sizes({read.picture.width, read.picture.height}));
+        line.update(write_picture_outputs(output_, names_.of(reading.path), read.picture, map, thresholds_.pixel));
         return line;
     }
 
@@ -148,10 +150,11 @@ private:
 
 Engine open_engine(const PredictOptions& options, const Target& target) {
     Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    settle_tile(engine, options.tile.value_or(engine.tile()));
     check_memory(engine,
                  {.trains = false,
                   .crop = engine.sizes().crop,
-                  .batch = 1,
+                  .batch = engine.tile() == vision::PictureSize{} ? 1 : 4,  // windows judged together
                   .element_size = engine.element_size(),
                   .batch_at_once = engine.target().gpu.has_value()},
                  options.memory_limit);

@@ -33,10 +33,10 @@ using Batches = std::vector<std::vector<std::size_t>>;
 /// What a run learns from, and in which order.
 struct Plan {
     std::vector<vision::ClassData> classes;
-    std::vector<fs::path> pictures;
-    std::vector<std::string> names;  ///< of the pictures, relative to the data's root
-    Batches batches;                 ///< one an iteration
-    std::string order_hash;          ///< of the order's file; empty without one
+    std::vector<vision::Source> pictures;  ///< whole ones, or their tiles
+    std::vector<std::string> names;        ///< of the pictures, relative to the data's root; of a tile "a.png@left,top"
+    Batches batches;                       ///< one an iteration
+    std::string order_hash;                ///< of the order's file; empty without one
 };
 
 std::string hash_text(const std::string& text) {
@@ -77,10 +77,12 @@ Plan make_plan(const TrainOptions& options) {
     vision::DataSet data = find_data(options);
     check_pictures(data, describe_data(std::cout, data));
     plan.classes = std::move(data.classes);
-    for (const vision::Sample& sample : vision::training_samples(plan.classes)) {
-        plan.pictures.push_back(sample.picture);
-        plan.names.push_back(sample.picture.lexically_relative(options.data).generic_string());
-    }
+    const vision::Preprocess sizes{.size = options.size, .crop = options.crop};
+    for (const vision::Sample& sample : vision::training_samples(plan.classes))
+        for (const vision::Source& source : vision::sources_of(sample.picture, sizes, options.tile)) {
+            plan.pictures.push_back(source);
+            plan.names.push_back(source.path.lexically_relative(options.data).generic_string() + source.place());
+        }
     const std::int64_t iterations = options.settings.iterations;
     if (options.order.empty()) {
         vision::Sampler sampler(plan.pictures.size(), options.batch, options.settings.seed);
@@ -97,12 +99,15 @@ Plan make_plan(const TrainOptions& options) {
 nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const Engine& engine) {
     const TrainSettings& s = options.settings;
     std::string names;
-    for (const std::string& name : plan.names) names += name + '\n';
+    for (std::size_t i = 0; i < plan.pictures.size(); ++i)  // each picture once, however many tiles it has
+        if (const fs::path& path = plan.pictures[i].path; i == 0 || path != plan.pictures[i - 1].path)
+            names += path.lexically_relative(options.data).generic_string() + '\n';
     return {{"pictures", hash_text(names)},
             {"encoder", engine.encoder_hash()},
             {"order", plan.order_hash},
             {"size", size_text(options.size)},
             {"crop", size_text(options.crop)},
+            {"tile", options.tile == vision::PictureSize{} ? "off" : size_text(options.tile)},
             {"batch", options.batch},
             {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
             {"warmup", s.warmup},
@@ -116,6 +121,9 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
 }
 
 void describe(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {
+    if (options.tile != vision::PictureSize{})
+        std::cout << plan.pictures.size() << " tiles or smaller pictures to learn from, tiles of " << options.tile
+                  << '\n';
     std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
               << "pictures " << options.size << ", middle " << options.crop << "; " << options.settings.iterations
               << " iterations of " << plan.batches.front().size() << " pictures in " << options.precision << " on "
@@ -128,9 +136,9 @@ std::string feature_key(const Plan& plan, const Engine& engine) {
     text << engine.encoder_hash() << ' ' << precision_name(engine.target().precision)
          << (engine.target().gpu ? " gpu " : " cpu ") << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
     std::error_code unknown;  // an unreadable picture is reported when it is read
-    for (const fs::path& picture : plan.pictures)
-        text << picture.string() << ' ' << fs::file_size(picture, unknown) << ' '
-             << fs::last_write_time(picture, unknown).time_since_epoch().count() << '\n';
+    for (const vision::Source& picture : plan.pictures)
+        text << picture.path.string() << picture.place() << ' ' << fs::file_size(picture.path, unknown) << ' '
+             << fs::last_write_time(picture.path, unknown).time_since_epoch().count() << '\n';
     return text.str();
 }
 
@@ -287,6 +295,7 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     const Plan plan = make_plan(options);
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
                                    options.attention_eps, target);
+    settle_tile(engine, options.tile);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);
     folder.make();
