@@ -154,19 +154,13 @@ std::string tile_text(vision::PictureSize tile) {
 }
 
 std::vector<ClassReport> evaluate_all(const Engine& engine, const std::vector<vision::ClassData>& classes,
-                                      const std::filesystem::path& root, bool keep_maps,
-                                      const std::function<void(const vision::ClassData&, const ClassReport&)>& seen) {
+                                      const std::filesystem::path& root, EvaluateOptions options) {
     std::vector<ClassReport> reports;
     for (const vision::ClassData& data : classes) {
         if (data.test.empty()) continue;
         Progress progress("judging " + data.name, "pictures", static_cast<std::int64_t>(data.test.size()));
-        EvaluateOptions options;
-        options.keep_maps = keep_maps || seen;
-        options.curves = static_cast<bool>(seen);
         options.progress = [&](std::size_t done) { progress.update(static_cast<std::int64_t>(done)); };
         reports.push_back(evaluate_class(engine, data, root, options));
-        if (seen) seen(data, reports.back());
-        if (!keep_maps) reports.back().maps = {};  // those of all classes would fill the memory
     }
     return reports;
 }

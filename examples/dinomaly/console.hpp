@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -57,11 +56,9 @@ void settle_tile(class Engine& engine, vision::PictureSize tile);
 /// ", tiles of 1024x1024", or nothing.
 std::string tile_text(vision::PictureSize tile);
 
-/// Evaluates all classes that have test pictures, showing progress. `seen`, where given, is called with each class and
-/// its report, which then holds curves and maps.
-std::vector<ClassReport> evaluate_all(
-    const class Engine& engine, const std::vector<vision::ClassData>& classes, const std::filesystem::path& root,
-    bool keep_maps, const std::function<void(const vision::ClassData&, const ClassReport&)>& seen = {});
+/// Evaluates all classes that have test pictures, showing progress.
+std::vector<ClassReport> evaluate_all(const class Engine& engine, const std::vector<vision::ClassData>& classes,
+                                      const std::filesystem::path& root, EvaluateOptions options = {});
 
 /// Throws unless a file can be made at `path`; an empty path is not asked for and passes.
 void check_writable(const std::filesystem::path& path);

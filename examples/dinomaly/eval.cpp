@@ -82,7 +82,9 @@ int run_eval(const EvalOptions& options) {
               << tile_text(engine.tile()) << "; " << options.precision << std::endl;
     check_memory(engine, memory_use(engine, classes), options.memory_limit);
     const std::vector<ClassReport> reports =
-        judge_and_report(engine, classes, options.data, !options.maps.empty(), {.model = options.model}, files);
+        evaluate_all(engine, classes, options.data,
+                     {.keep_maps = !options.maps.empty(), .curves = !options.report.empty(), .progress = {}});
+    write_results(engine, classes, options.data, reports, {.model = options.model}, files);
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
     if (!options.maps.empty()) write_maps(options.maps, reports);
     print_table(reports);
@@ -91,7 +93,7 @@ int run_eval(const EvalOptions& options) {
         Engine exact =
             Engine::open(options.model, options.size, options.crop, {.gpu = {}, .precision = Precision::fp32});
         exact.set_tile(engine.tile());
-        print_loss(reports, evaluate_all(exact, classes, options.data, false));
+        print_loss(reports, evaluate_all(exact, classes, options.data));
     }
     return status_done;
 }

@@ -30,7 +30,6 @@ RunReport start_report(const Engine& engine, const std::vector<vision::ClassData
     run.title = source.title.empty() ? "Defects found in " + listed(classes) : source.title;
     run.notes = source.notes;
     run.log = source.log;
-    run.sizes = engine.sizes();
     run.expected_classes = classes.size();
     std::size_t learnt = 0, judged = 0;
     for (const vision::ClassData& data : classes) learnt += data.train.size(), judged += data.test.size();
@@ -47,27 +46,34 @@ RunReport start_report(const Engine& engine, const std::vector<vision::ClassData
     return run;
 }
 
+void write_run_report(const Engine& engine, const std::vector<vision::ClassData>& classes,
+                      const std::filesystem::path& root, const std::vector<ClassReport>& reports,
+                      const ReportSource& source, const std::filesystem::path& html) {
+    const auto map_over = [&](const vision::Image& picture, vision::PictureSize drawn) {
+        const Judgement judged = engine.judge(picture);
+        return vision::PictureMap(judged.map, judged.map_width, judged.map_height, drawn,
+                                  engine.map_sizes({picture.width, picture.height}));
+    };
+    RunReport run = start_report(engine, classes, root, source);
+    auto report = reports.begin();
+    for (const vision::ClassData& data : classes)
+        if (!data.test.empty()) add_class(run, data, *report++, map_over);
+    const std::vector<vision::ClassData> learnt = some_good_parts(classes);
+    const std::vector<ClassReport> learnt_reports = evaluate_all(engine, learnt, root);
+    for (std::size_t i = 0; i < learnt.size(); ++i) add_class(run, learnt[i], learnt_reports[i], map_over, true);
+    write_run_report(html, run);
+    std::cout << "wrote " << html.string() << std::endl;
+}
+
 }  // namespace
 
-std::vector<ClassReport> judge_and_report(const Engine& engine, const std::vector<vision::ClassData>& classes,
-                                          const std::filesystem::path& root, bool keep_maps, const ReportSource& source,
-                                          const ResultFiles& files) {
-    std::vector<ClassReport> reports;
-    if (files.report.empty()) {
-        reports = evaluate_all(engine, classes, root, keep_maps);
-    } else {
-        RunReport run = start_report(engine, classes, root, source);
-        reports = evaluate_all(engine, classes, root, keep_maps,
-                               [&](const auto& data, const auto& report) { add_class(run, data, report); });
-        evaluate_all(engine, some_good_parts(classes), root, false,
-                     [&](const auto& data, const auto& report) { add_class(run, data, report, true); });
-        write_run_report(files.report, run);
-        std::cout << "wrote " << files.report.string() << std::endl;
-    }
-    if (reports.empty()) return reports;
+void write_results(const Engine& engine, const std::vector<vision::ClassData>& classes,
+                   const std::filesystem::path& root, const std::vector<ClassReport>& reports,
+                   const ReportSource& source, const ResultFiles& files) {
+    if (!files.report.empty()) write_run_report(engine, classes, root, reports, source, files.report);
+    if (reports.empty()) return;
     if (!files.csv.empty()) io::write_text(files.csv, csv_table(reports));
     if (!files.markdown.empty()) io::write_text(files.markdown, markdown_table(reports, engine.architecture()));
-    return reports;
 }
 
 }  // namespace dinomaly::program

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Judging, and the files that tell what came out: the report, CSV, Markdown.
+// The files that tell what came out of judging: the report, CSV, Markdown.
 #pragma once
 
 #include <filesystem>
@@ -24,10 +24,11 @@ struct ReportSource {
     std::vector<std::string> notes = {};
 };
 
-/// Judges all classes that have test pictures and writes the files; those of figures only where there were any. A
-/// report is written all the same: it shows what the model sees in some of the good parts that it learnt from.
-std::vector<ClassReport> judge_and_report(const Engine& engine, const std::vector<vision::ClassData>& classes,
-                                          const std::filesystem::path& root, bool keep_maps, const ReportSource& source,
-                                          const ResultFiles& files);
+/// Writes the files of classes that this engine judged; `reports` are those of the classes that have test pictures, in
+/// their order, with curves where a report is asked for. Files of figures are written only where there are any; a
+/// report all the same: it shows what the model sees in some of the good parts that it learnt from.
+void write_results(const Engine& engine, const std::vector<vision::ClassData>& classes,
+                   const std::filesystem::path& root, const std::vector<ClassReport>& reports,
+                   const ReportSource& source, const ResultFiles& files);
 
 }  // namespace dinomaly::program

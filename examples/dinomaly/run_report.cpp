@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <span>
+#include <numeric>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -17,16 +17,12 @@
 #include "dinomaly/vision/outline.hpp"
 #include "dinomaly/vision/resize.hpp"
 #include "page/html.hpp"
-#include "picture_files.hpp"
 
 namespace dinomaly {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int map_side = 256;
-constexpr std::size_t map_pixels = std::size_t{map_side} * map_side;
 
 /// Of the page's 15 MB, what pictures may take before they become text, which adds a third.
 constexpr std::size_t picture_bytes = 9'500'000;
@@ -49,16 +45,6 @@ struct Choice {
     Gallery gallery;
 };
 
-/// The places of pictures of one kind, by falling `rank`.
-template <class Rank>
-std::vector<std::size_t> ranked(const std::vector<PictureResult>& pictures, bool bad, const Rank& rank) {
-    std::vector<std::size_t> places;
-    for (std::size_t i = 0; i < pictures.size(); ++i)
-        if (pictures[i].anomalous == bad) places.push_back(i);
-    std::ranges::stable_sort(places, std::greater<>(), [&](std::size_t i) { return rank(pictures[i]); });
-    return places;
-}
-
 /// One of the first list, one of the second, and so on.
 std::vector<std::size_t> alternating(const std::vector<std::size_t>& first, const std::vector<std::size_t>& second) {
     std::vector<std::size_t> all;
@@ -71,28 +57,33 @@ std::vector<std::size_t> alternating(const std::vector<std::size_t>& first, cons
 
 /// The pictures to show, those that tell most first; none twice.
 std::vector<Choice> choose(const std::vector<PictureResult>& pictures, float threshold) {
-    const bool has_verdicts = std::isfinite(threshold);
-    const auto is_wrong = [&](const PictureResult& p) { return has_verdicts && (p.score >= threshold) != p.anomalous; };
+    std::vector<std::size_t> rising(pictures.size());
+    std::iota(rising.begin(), rising.end(), std::size_t{0});
+    std::ranges::stable_sort(rising, {}, [&](std::size_t i) { return pictures[i].score; });
+    const std::vector<std::size_t> falling(rising.rbegin(), rising.rend());
+    const auto only = [&](const std::vector<std::size_t>& places, bool bad, bool wrong) {
+        std::vector<std::size_t> some;
+        for (const std::size_t i : places) {
+            const bool is_wrong = std::isfinite(threshold) && (pictures[i].score >= threshold) != pictures[i].anomalous;
+            if (pictures[i].anomalous == bad && is_wrong == wrong) some.push_back(i);
+        }
+        return some;
+    };
     std::vector<bool> taken(pictures.size());
-    const auto take = [&](const std::vector<std::size_t>& places, std::size_t most, Gallery gallery, bool wrong) {
+    const auto take = [&](const std::vector<std::size_t>& places, std::size_t most, Gallery gallery) {
         std::vector<Choice> some;
         for (const std::size_t i : places) {
             if (some.size() == most) break;
-            if (taken[i] || is_wrong(pictures[i]) != wrong) continue;
+            if (taken[i]) continue;
             taken[i] = true;
             some.push_back({i, gallery});
         }
         return some;
     };
-    const auto high = [](const PictureResult& p) { return p.score; };
-    const auto low = [](const PictureResult& p) { return -p.score; };
-    const std::vector<std::size_t> lowest_bad = ranked(pictures, true, low),
-                                   highest_good = ranked(pictures, false, high);
-    const std::vector<std::size_t> nearest = alternating(lowest_bad, highest_good);
     const std::array<std::vector<Choice>, 3> galleries{
-        take(nearest, most_wrong, Gallery::wrong, true), take(nearest, most_close, Gallery::close, false),
-        take(alternating(ranked(pictures, true, high), ranked(pictures, false, low)), most_clear, Gallery::clear,
-             false)};
+        take(alternating(only(rising, true, true), only(falling, false, true)), most_wrong, Gallery::wrong),
+        take(alternating(only(rising, true, false), only(falling, false, false)), most_close, Gallery::close),
+        take(alternating(only(falling, true, false), only(rising, false, false)), most_clear, Gallery::clear)};
     std::vector<Choice> chosen;
     for (std::size_t i = 0; i < most_wrong; ++i)
         for (const std::vector<Choice>& some : galleries)
@@ -106,7 +97,6 @@ std::vector<Choice> choose(const std::vector<PictureResult>& pictures, float thr
 vision::OverlayStyle style_of(const RunReport& run, const ReportClass& shown) {
     if (run.style) return *run.style;
     if (shown.thresholds.pixel > 0) return vision::absolute_style(shown.thresholds.pixel);
-    if (run.usual_peak > 0) return vision::absolute_style(run.usual_peak);
     float peak = 0;
     for (const PictureResult& picture : shown.report.pictures) peak = std::max(peak, picture.peak);
     return vision::absolute_style(peak > 0 ? peak : 1.0F);
@@ -126,7 +116,7 @@ ReportView truth_view(const std::optional<fs::path>& file, int width, int height
     return {"truth", "image/png", vision::encode_png(mask), {width, height}};
 }
 
-std::vector<ReportView> draw(const vision::Sample& sample, std::span<const float> values, const RunReport& run,
+std::vector<ReportView> draw(const vision::Sample& sample, const MapOver& map_over, const RunReport& run,
                              const ReportClass& shown) {
     vision::Image picture = vision::read_rgb(sample.picture);
     const double side = drawn_side(run.expected_classes);
@@ -134,8 +124,8 @@ std::vector<ReportView> draw(const vision::Sample& sample, std::span<const float
     const auto scaled = [scale](int pixels) {
         return std::max(1, static_cast<int>(std::lround(static_cast<double>(pixels) * scale)));
     };
-    picture = vision::resize(picture, scaled(picture.width), scaled(picture.height));
-    const vision::PictureMap map(values, map_side, map_side, {picture.width, picture.height}, run.sizes);
+    const vision::PictureMap map = map_over(picture, {scaled(picture.width), scaled(picture.height)});
+    picture = vision::resize(picture, map.width(), map.height());
 
     std::vector<ReportView> views{jpeg_view("picture", picture)};
     if (sample.mask || !sample.anomalous) views.push_back(truth_view(sample.mask, picture.width, picture.height));
@@ -191,11 +181,11 @@ void add_settings(Settings& settings, const std::string& prefix, const nlohmann:
 
 }  // namespace
 
-void add_class(RunReport& run, const vision::ClassData& data, const ClassReport& report, bool shows_learnt) {
+void add_class(RunReport& run, const vision::ClassData& data, const ClassReport& report, const MapOver& map_over,
+               bool shows_learnt) {
     const std::size_t count = report.pictures.size();
-    check(count == data.test.size() && report.maps.size() == count * map_pixels && count > 0, "report", "class '",
-          report.name, "' has ", count, " judged pictures, ", data.test.size(), " in its data and ", report.maps.size(),
-          " values of maps, ", count * map_pixels, " expected");
+    check(count == data.test.size() && count > 0, "report", "class '", report.name, "' has ", count,
+          " judged pictures, ", data.test.size(), " in its data");
     ReportClass& shown = run.classes.emplace_back();
     shown.report = report;
     shown.report.maps = {};
@@ -208,8 +198,7 @@ void add_class(RunReport& run, const vision::ClassData& data, const ClassReport&
     std::size_t used = 0;
     for (const Choice& choice : choose(report.pictures, shown.thresholds.image)) {
         const vision::Sample& sample = data.test[choice.index];
-        const std::span<const float> map(report.maps.data() + choice.index * map_pixels, map_pixels);
-        std::vector<ReportView> views = draw(sample, map, run, shown);
+        std::vector<ReportView> views = draw(sample, map_over, run, shown);
         used += bytes_of(views);
         if (used > room) break;
         shown.examples.push_back({sample.defect + '/' + sample.picture.filename().string(), sample.anomalous,
@@ -264,7 +253,6 @@ void describe_model(RunReport& run, const fs::path& model) {
     if (about.contains("decision")) run.decision = decision_from_json(about["decision"]);
     if (about.contains("training") && about["training"].is_object()) {
         nlohmann::json training = about["training"];
-        run.usual_peak = program::usual_peak(training);
         training.erase("encoder");  // its hash again
         if (training.contains("pictures")) training["names of the training pictures, hash"] = training["pictures"];
         training.erase("pictures");

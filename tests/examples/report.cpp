@@ -214,8 +214,6 @@ BOOST_AUTO_TEST_CASE(bars_count_every_score) {
 
 // --- from judged classes to the page
 
-constexpr std::size_t map_pixels = 256 * 256;
-
 /// A class of noisy pictures, as large as asked for; bad ones have a bright square, a mask and a higher score.
 struct Judged {
     vision::ClassData data;
@@ -238,17 +236,21 @@ struct Judged {
             const float score =
                 is_bad ? 0.15F + 0.01F * static_cast<float>(i - good) : 0.1F + 0.01F * static_cast<float>(i);
             report.pictures.push_back({"noise/" + std::to_string(i), is_bad, score, score, sample.defect});
-            report.maps.insert(report.maps.end(), map_pixels, score);
         }
         report.image.f1_threshold = 0.2F;
     }
 };
 
+/// A map of one value.
+vision::PictureMap even_map(const vision::Image&, vision::PictureSize drawn) {
+    return {std::vector<float>(16, 0.2F), 4, 4, drawn, {.size = 56, .crop = 42}};
+}
+
 BOOST_AUTO_TEST_CASE(pictures_that_tell_most_are_shown) {
     const fs::path folder = test::scratch_dir("report_choice");
     const Judged judged(folder, 12, 12, 30);
     RunReport run;
-    add_class(run, judged.data, judged.report);
+    add_class(run, judged.data, judged.report, even_map);
     const ReportClass& shown = run.classes.at(0);
     BOOST_CHECK_EQUAL(shown.thresholds.image, 0.2F);
     std::vector<std::pair<Gallery, double>> found;
@@ -272,7 +274,7 @@ BOOST_AUTO_TEST_CASE(pictures_that_tell_most_are_shown) {
 
     Judged other = judged;
     other.report.pictures.pop_back();
-    BOOST_CHECK_THROW(add_class(run, other.data, other.report), Error);
+    BOOST_CHECK_THROW(add_class(run, other.data, other.report, even_map), Error);
 }
 
 BOOST_AUTO_TEST_CASE(a_decision_of_the_model_goes_before_the_best_f1) {
@@ -282,7 +284,7 @@ BOOST_AUTO_TEST_CASE(a_decision_of_the_model_goes_before_the_best_f1) {
     run.decision.classes["noise"].thresholds = {0.3F, 0.4F};
     run.decision.source = "20 pictures";
     run.decision.false_alarm_rate = 0.05;
-    add_class(run, judged.data, judged.report);
+    add_class(run, judged.data, judged.report, even_map);
     BOOST_CHECK_EQUAL(run.classes[0].thresholds.image, 0.3F);
     BOOST_CHECK_EQUAL(run.classes[0].style.high, 2 * 0.4F);  // the pixel threshold has the middle colour
     BOOST_CHECK_EQUAL(thresholds_from(run.decision),
@@ -291,7 +293,7 @@ BOOST_AUTO_TEST_CASE(a_decision_of_the_model_goes_before_the_best_f1) {
     run.decision.classes.clear();
     run.decision.classes["other"] = {};
     run.decision.all.thresholds = {0.6F, 0.7F};
-    add_class(run, judged.data, judged.report);
+    add_class(run, judged.data, judged.report, even_map);
     BOOST_CHECK_EQUAL(run.classes[1].thresholds.image, 0.6F);
 }
 
@@ -300,7 +302,7 @@ BOOST_AUTO_TEST_CASE(fifteen_classes_of_noise_stay_below_15_MB) {
     const Judged judged(folder, 10, 10, 900);  // noise is the worst for JPEG
     RunReport run;
     run.expected_classes = 15;
-    add_class(run, judged.data, judged.report);
+    add_class(run, judged.data, judged.report, even_map);
     while (run.classes.size() < 15) run.classes.push_back(run.classes.front());
     write_run_report(folder / "report.html", run);
     BOOST_CHECK_GE(run.classes[0].examples.size(), 2U);
