@@ -38,6 +38,7 @@ struct TrainSettings {
     std::int64_t hard_mining_ramp = 1000;
     double lr = 2e-3;
     double final_lr = 2e-4;
+    double adam_eps = 1e-10;  ///< added to the denominator of StableAdamW
     double dropout = 0.2;
     std::uint64_t seed = 1;
 };
