@@ -293,16 +293,21 @@ class Line(Scene):
 
     def test_polling(self):
         self.put("early.png")
-        running = self.watch("--poll", 0.1)
-        self.assertIn("every 0.1 s", self.began)
+        running = self.watch("--poll", 0.5)
+        self.assertIn("every 0.5 s", self.began)
         self.assertEqual(set(running.results(1)), {"early.png"})
-        self.write_slowly(running, "slow.png", 0.3)
+        self.write_slowly(running, "slow.png", 0.2)
         self.assertIn("score", running.results(1)["slow.png"])
+        for i in range(0, len(self.good), 100):  # a writer that closes the file after each piece
+            with (self.inbox / "pieces.png").open("ab") as file:
+                file.write(self.good[i:i + 100])
+            time.sleep(0.05)
+        self.assertIn("score", running.results(1)["pieces.png"])
         self.put("bad.png", b"no picture")
         self.assertIn("error", running.results(1)["bad.png"])
         self.put("early.png", self.good + b" ")
         self.assertEqual(set(running.results(1)), {"early.png"})
-        time.sleep(0.3)
+        time.sleep(1)
         self.end_watch(running)
         running = self.watch("--poll", 0.1)
         self.put("new.png")
