@@ -4,6 +4,7 @@
 
 #include "cli_parts.hpp"
 #include "commands.hpp"
+#include "picture_files.hpp"
 
 namespace dinomaly::program {
 
@@ -40,6 +41,31 @@ CLI::Option* add_watch(CLI::App& command, WatchOptions& o) {
     return watch;
 }
 
+/// What is written of each picture.
+void add_picture_output(CLI::App& command, PredictOptions& o) {
+    command
+        .add_option("--out", o.out,
+                    "Write each picture under its heat map, with the outline of what reaches the pixel threshold and a "
+                    "colour bar, into this folder")
+        ->type_name("DIR");
+    command
+        .add_option("--maps", o.maps,
+                    "Write each picture's raw map, in its own pixels, into this folder; see --map-format")
+        ->type_name("DIR");
+    command
+        .add_option("--map-format", o.map_format,
+                    "png: 16 bit, 65535 stands for 2; tiff or npy: 32 bit floats, NaN where nothing was judged")
+        ->check(CLI::IsMember(map_formats()))
+        ->capture_default_str();
+    command.add_option("--min-area", o.min_area, "List only defects of at least so many of the picture's pixels")
+        ->check(CLI::Range(std::int64_t{1}, vision::max_pixels))
+        ->capture_default_str();
+    command
+        .add_option("--range", o.range,
+                    "Map values of the first and the last colour; by default 0 and twice the pixel threshold")
+        ->type_name("LOW HIGH");
+}
+
 }  // namespace
 
 void add_predict(CLI::App& app, Action& action) {
@@ -61,19 +87,16 @@ void add_predict(CLI::App& app, Action& action) {
     add_device(*command, o.device);
     add_precision(*command, o.precision, true);
     add_memory_limit(*command, o.memory_limit);
-    command->add_option("--out", o.out, "Write a heat map over each picture into this folder")->type_name("DIR");
+    add_thresholds(*command, o.thresholds);
+    add_picture_output(*command, o);
     command
         ->add_option(
             "--json", o.json,
-            "Write a JSON object for each picture, one a line, to this file: appended at once with --watch and "
-            "with -, else as a whole at the end; - is standard output")
+            "Write a JSON object for each picture, one a line, to this file: score, verdict, sizes, defects (area, "
+            "box, "
+            "peak); appended at once with --watch and with -, else as a whole at the end; - is standard output")
         ->type_name("FILE");
     command->add_flag("--jsonl", o.jsonl, "JSON lines on standard output instead of the readable ones");
-    command
-        ->add_option("--range", o.range,
-                     "Map values of the first and the last colour; by default from what the model's file says is usual "
-                     "for good parts to twice their peak's distance")
-        ->type_name("LOW HIGH");
     command->callback([options, &action] {
         if (options->pictures.empty() && options->watch.folder.empty())
             throw CLI::RequiredError("PATH, or --watch DIR,");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "any_model.hpp"
+#include "dinomaly/tiled.hpp"
 #include "dinomaly/work.hpp"
 #include "gpu.hpp"
 
@@ -63,6 +64,16 @@ Engine Engine::random(const std::string& architecture, const vision::Preprocess&
 
 const vision::Preprocess& Engine::sizes() const {
     return model_->info.sizes;
+}
+vision::PictureSize Engine::tile() const {
+    return model_->info.tile;
+}
+void Engine::set_tile(vision::PictureSize tile) {
+    if (tile != vision::PictureSize{}) vision::check_tile(tile);
+    model_->info.tile = tile;
+}
+vision::Preprocess Engine::map_sizes(vision::PictureSize picture) const {
+    return vision::Tiling(picture, sizes(), tile()).map_sizes();
 }
 const std::vector<std::string>& Engine::classes() const {
     return model_->info.classes;
@@ -122,6 +133,9 @@ void Engine::save(const std::filesystem::path& file) {
 }
 std::vector<Judgement> Engine::judge(std::span<const float> pixels, std::int64_t count) const {
     return model_->judge(pixels, count);
+}
+Judgement Engine::judge(const vision::Image& picture) const {
+    return judge_tiled(*this, picture, tile());
 }
 
 // --- training

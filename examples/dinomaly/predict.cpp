@@ -9,11 +9,12 @@
 #include <sstream>
 
 #include "commands.hpp"
+#include "decide.hpp"
 #include "dinomaly/vision/codec.hpp"
-#include "dinomaly/vision/overlay.hpp"
 #include "interruption.hpp"
 #include "latency.hpp"
 #include "memory_plan.hpp"
+#include "picture_files.hpp"
 #include "picture_names.hpp"
 #include "picture_source.hpp"
 #include "results.hpp"
@@ -30,18 +31,11 @@ double milliseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// Which map values get the first and the last colour: from what is usual for good parts to well above their peak.
-vision::OverlayStyle overlay_style(const PredictOptions& options, const Engine& engine) {
-    vision::OverlayStyle style{.low = 0.0F, .high = 0.6F, .opacity = 0.5F};  // a checkpoint that tells nothing
-    if (const auto usual = engine.training().find("good_map"); usual != engine.training().end()) {
-        const float mean = usual->value("mean", 0.0F), peak = usual->value("peak", 0.3F);
-        if (mean < peak) style = {.low = mean, .high = mean + 2 * (peak - mean), .opacity = 0.5F};
-    }
-    if (options.range.first < options.range.second) {
-        style.low = options.range.first;
-        style.high = options.range.second;
-    }
-    return style;
+PictureOutput picture_output(const PredictOptions& options) {
+    PictureOutput output{.overlays = options.out, .maps = options.maps, .range = options.range};
+    output.format = map_formats().at(options.map_format);
+    output.min_area = options.min_area;
+    return output;
 }
 
 // --- a picture's way to its result
@@ -66,13 +60,16 @@ std::optional<Reading> begin_reading(std::optional<fs::path> path) {
     return Reading{std::move(*path), std::move(done)};
 }
 
-/// All that is told of a picture that was judged.
-nlohmann::ordered_json result_line(const fs::path& path, const Judgement& judged, const PictureTime& time) {
-    return {{"path", path.string()},
-            {"score", judged.score},
-            {"map_width", 256},
-            {"map_height", 256},
-            {"milliseconds", std::round(time.total() * 100) / 100}};
+/// What is told of a picture that was judged: its raw score always, the verdict where a threshold is known.
+nlohmann::ordered_json result_line(const fs::path& path, const Judgement& judged, const Thresholds& thresholds,
+                                   const PictureTime& time) {
+    nlohmann::ordered_json line{{"path", path.string()}, {"score", judged.score}};
+    if (!std::isnan(thresholds.image)) {
+        line["threshold"] = thresholds.image;
+        line["verdict"] = judged.score >= thresholds.image ? "bad" : "good";
+    }
+    line["milliseconds"] = std::round(time.total() * 100) / 100;
+    return line;
 }
 
 /// Judges what a source hands out until it has no more, reading one picture ahead.
@@ -80,12 +77,14 @@ class Judge {
 public:
     Judge(const PredictOptions& options, const Engine& engine, PictureSource& source,
           const std::vector<fs::path>& known, Results& results)
-        : options_(options),
-          engine_(engine),
+        : engine_(engine),
           source_(source),
           results_(results),
           names_(known),
-          style_(overlay_style(options, engine)) {}
+          output_(picture_output(options)),
+          thresholds_(choose_thresholds(options.model, engine, options.thresholds)) {
+        make_output_folders(output_);
+    }
 
     void judge_all() {
         for (std::optional<Reading> ahead;;) {
@@ -128,40 +127,37 @@ private:
             return nlohmann::ordered_json{{"path", reading.path.string()}, {"error", error}};
         }
         const Clock::time_point start = Clock::now();
-        const Judgement judged = std::move(engine_.judge(vision::to_input(read.picture, engine_.sizes()), 1).front());
+        const Judgement judged = engine_.judge(read.picture);
         const PictureTime time{read.milliseconds, milliseconds_since(start)};
         latency_.add(time);
-        if (!options_.out.empty())
-            vision::write_png(options_.out / (names_.of(reading.path) + "-overlay.png"),
-                              vision::overlay(read.picture, judged.map, 256, 256, engine_.sizes(), style_));
-        return result_line(reading.path, judged, time);
+        nlohmann::ordered_json line = result_line(reading.path, judged, thresholds_, time);
+        const vision::PictureMap map(judged.map, judged.map_width, judged.map_height,
+                                     {read.picture.width, read.picture.height},
+                                     engine_.map_sizes({read.picture.width, read.picture.height}));
+        line.update(write_picture_outputs(output_, names_.of(reading.path), read.picture, map, thresholds_.pixel));
+        return line;
     }
 
-    const PredictOptions& options_;
     const Engine& engine_;
     PictureSource& source_;
     Results& results_;
     PictureNames names_;
-    vision::OverlayStyle style_;
+    PictureOutput output_;
+    Thresholds thresholds_;
     Latency latency_;
     std::size_t unreadable_ = 0;
 };
 
 Engine open_engine(const PredictOptions& options, const Target& target) {
     Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    settle_tile(engine, options.tile.value_or(engine.tile()));
     check_memory(engine,
                  {.trains = false,
                   .crop = engine.sizes().crop,
-                  .batch = 1,
+                  .batch = engine.tile() == vision::PictureSize{} ? 1 : 4,  // windows judged together
                   .element_size = engine.element_size(),
                   .batch_at_once = engine.target().gpu.has_value()},
                  options.memory_limit);
-    if (!options.out.empty()) {
-        std::error_code problem;
-        fs::create_directories(options.out, problem);
-        check(!problem && fs::is_directory(options.out), options.out.c_str(),
-              "the folder cannot be made: ", problem.message());
-    }
     return engine;
 }
 

@@ -118,7 +118,10 @@ inline void read_metadata(const std::string& path, const std::string& text, Dino
         j.at("trained_hash").get_to(info.trained_hash);
         info.training = j.at("training");
         check(info.training.is_object(), "training", "an object expected");
-        if (j.contains("tile")) info.tile = detail::size_from_json(j["tile"], "tile");
+        if (j.contains("tile")) {
+            info.tile = detail::size_from_json(j["tile"], "tile");
+            vision::check_tile(info.tile);
+        }
         if (j.contains("decision")) info.decision = j["decision"];
         check(info.decision.is_object(), "decision", "an object expected");
     } catch (const std::exception& error) {

@@ -4,7 +4,9 @@
 
 #include "dinomaly/vision/colormap.hpp"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <limits>
 
 using namespace dinomaly::vision;
@@ -27,6 +29,37 @@ BOOST_AUTO_TEST_CASE(lightness_grows_in_even_steps) {
         BOOST_TEST(lightness - before > 0.5 * step);
         BOOST_TEST(lightness - before < 1.6 * step);
         before = lightness;
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_map_is_inferno) {
+    // matplotlib.colormaps["inferno"], entries 0, 32, .. 224 and 255 of 256.
+    const Color expected[] = {{0, 0, 4},     {33, 12, 74},  {87, 16, 110},  {138, 34, 106}, {188, 55, 84},
+                              {228, 90, 49}, {249, 142, 9}, {249, 203, 53}, {252, 255, 164}};
+    for (int i = 0; i <= 8; ++i) {
+        const Color color = heat_color(static_cast<float>(std::min(32 * i, 255)) / 255);
+        for (std::size_t c = 0; c < 3; ++c) BOOST_TEST(std::abs(color[c] - expected[i][c]) <= 2);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(order_of_values_is_order_of_brightness_without_red_or_green_cones) {
+    // Machado, Oliveira and Fernandes 2009: protanopia and deuteranopia, full severity, in linear RGB.
+    const double missing[][9] = {
+        {0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116, 1.051998},
+        {0.367322, 0.860646, -0.227968, 0.280085, 0.672501, 0.047413, -0.011820, 0.042940, 0.968881}};
+    for (const auto& m : missing) {
+        double before = -1;
+        for (int i = 0; i <= 16; ++i) {
+            const Color color = heat_color(static_cast<float>(i) / 16);
+            double rgb[3];
+            for (std::size_t c = 0; c < 3; ++c) rgb[c] = std::pow(color[c] / 255.0, 2.2);
+            double seen[3];
+            for (std::size_t c = 0; c < 3; ++c)
+                seen[c] = std::max(0.0, m[3 * c] * rgb[0] + m[3 * c + 1] * rgb[1] + m[3 * c + 2] * rgb[2]);
+            const double lightness = std::cbrt(0.2126 * seen[0] + 0.7152 * seen[1] + 0.0722 * seen[2]);
+            BOOST_TEST(lightness > before);
+            before = lightness;
+        }
     }
 }
 

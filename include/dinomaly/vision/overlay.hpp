@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// A heat map laid over its picture, in the picture's own pixels.
+// A heat map laid over its picture, in the picture's own pixels (picture_map.hpp says where it lies).
 //
-// A map covers only the middle crop/size of the picture's width and height (what the network saw): with W its width,
-// pixel x lies at ((x + 1/2) size/W - offset) / crop of the map's width, likewise along the height. The map is
-// read bilinearly between its pixels' middles; outside the crop the picture stays as it is.
+//     const PictureMap map(judged.map, judged.map_width, judged.map_height, {picture.width, picture.height}, sizes);
+//     const OverlayStyle style = absolute_style(threshold);
+//     Image out = overlay(picture, map, style);          // the same colour means the same value in every picture
+//     draw_outline(out, outline(map, threshold));        // outline.hpp: what reaches the threshold
+//     out = with_color_bar(out, style, threshold);       // color_bar.hpp: which colour is which value
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "dinomaly/vision/colormap.hpp"
 #include "dinomaly/vision/image.hpp"
-#include "dinomaly/vision/normalize.hpp"
+#include "dinomaly/vision/picture_map.hpp"
+#include "dinomaly/vision/preprocess.hpp"
 
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
@@ -23,71 +28,101 @@ struct OverlayStyle {
     float low = 0.0F;
     float high = 1.0F;
     float opacity = 0.5F;  ///< 0 leaves the picture, 1 shows the map alone
+    bool fades = false;    ///< opacity grows from 0 at `low`, slowly at first, to its full size in the middle
+    bool grey = false;     ///< the picture in grey: every colour is the map's
+    float shade = 0.0F;    ///< how much of the picture outside the map turns into grey: it was not judged
+
+    /// How much of the map shows at a value, given as its place in the range, 0 .. 1.
+    float opacity_at(float place) const {
+        const float grown = std::clamp(2 * place, 0.0F, 1.0F);
+        return fades ? opacity * grown * grown : opacity;
+    }
+    /// Throws unless low is below high and the others are 0 .. 1.
+    void validate() const {
+        check(low < high, "overlay", "range ", low, " .. ", high, ", low below high expected");
+        check(opacity >= 0 && opacity <= 1, "overlay", "opacity ", opacity, ", 0 .. 1 expected");
+        check(shade >= 0 && shade <= 1, "overlay", "shade ", shade, ", 0 .. 1 expected");
+    }
 };
+
+/// An absolute scale: 0 has the first colour, the pixel threshold the middle one, twice the threshold the last. Good
+/// parts stay cold, cold places show the picture, and that in grey: an orange part is not taken for a hot one. Throws
+/// unless the threshold is above 0.
+inline OverlayStyle absolute_style(float threshold) {
+    check(threshold > 0 && std::isfinite(threshold), "overlay", "a pixel threshold of ", threshold,
+          ", a number above 0 expected");
+    return {.low = 0.0F, .high = 2 * threshold, .opacity = 0.65F, .fades = true, .grey = true, .shade = 0.5F};
+}
 
 namespace detail {
 
-/// Where the pixels of one axis of a picture fall on a map: two neighbours and the weight of the second one.
-struct MapPosition {
-    bool inside = false;
-    std::size_t first = 0;
-    std::size_t second = 0;
-    float part = 0;
+/// Mixes colours, in steps of 1/1024 of a style's range.
+class HeatMixer {
+public:
+    explicit HeatMixer(const OverlayStyle& style) : low_(style.low), scale_(steps / (style.high - style.low)) {
+        for (std::size_t i = 0; i <= steps; ++i) {
+            const float place = static_cast<float>(i) / steps, opacity = style.opacity_at(place);
+            const Color color = heat_color(place);
+            for (std::size_t c = 0; c < 3; ++c) added_[i][c] = static_cast<float>(color[c]) * opacity + 0.5F;
+            kept_[i] = 1 - opacity;
+        }
+    }
+    void mix(std::uint8_t* pixel, float value) const {
+        const float place = (value - low_) * scale_;
+        const auto step = static_cast<std::size_t>(place > 0 ? std::min(place + 0.5F, float{steps}) : 0.0F);
+        for (std::size_t c = 0; c < 3; ++c)
+            pixel[c] = static_cast<std::uint8_t>(kept_[step] * static_cast<float>(pixel[c]) + added_[step][c]);
+    }
+
+private:
+    static constexpr std::size_t steps = 1024;
+    float low_, scale_;
+    std::array<std::array<float, 3>, steps + 1> added_;
+    std::array<float, steps + 1> kept_;
 };
 
-/// For an axis of `pixels` that was resized to `size`, of which the map shows `crop` pixels from `offset` on.
-inline std::vector<MapPosition> map_positions(int pixels, int map_pixels, int size, int offset, int crop) {
-    std::vector<MapPosition> positions;
-    for (int i = 0; i < pixels; ++i) {
-        const double along = ((i + 0.5) * size / pixels - offset) / crop;
-        const double place = std::clamp(along * map_pixels - 0.5, 0.0, map_pixels - 1.0);
-        const auto first = static_cast<std::size_t>(place);
-        const std::size_t second = std::min(first + 1, static_cast<std::size_t>(map_pixels) - 1);
-        positions.push_back(
-            {along >= 0 && along < 1, first, second, static_cast<float>(place - static_cast<double>(first))});
-    }
-    return positions;
+/// Turns pixels into `shade` parts of grey.
+inline void shade_pixels(std::uint8_t* pixels, int count, float shade) {
+    constexpr float grey = 96.0F;
+    for (int i = 0; i < 3 * count; ++i)
+        pixels[i] = static_cast<std::uint8_t>(static_cast<float>(pixels[i]) * (1 - shade) + grey * shade + 0.5F);
 }
 
 }  // namespace detail
 
-/// The RGB picture with map [map_height, map_width] over its middle. `sizes` are those the map was computed with.
-/// Throws when the map's values are not map_width * map_height in number, or the style is out of range.
+/// The RGB picture with its map over the covered part. Throws when their sizes differ or the style is out of range.
+inline Image overlay(const Image& picture, const PictureMap& map, const OverlayStyle& style) {
+    check_image("overlay", picture);
+    check(picture.width == map.width() && picture.height == map.height(), "overlay", "a picture of ", picture.width,
+          "x", picture.height, ", one of ", map.width(), "x", map.height(), " expected, as the map");
+    style.validate();
+    Image out = to_rgb(style.grey ? to_grey(picture) : picture);
+    const Window& covered = map.covered();
+    const auto mixer = std::make_unique<detail::HeatMixer>(style);
+    std::vector<float> values(static_cast<std::size_t>(covered.width));
+    for (int y = 0; y < out.height; ++y) {
+        std::uint8_t* const row = out.row(y);
+        if (!map.covers_row(y)) {
+            detail::shade_pixels(row, out.width, style.shade);
+            continue;
+        }
+        map.read_covered(y, values);
+        detail::shade_pixels(row, covered.left, style.shade);
+        std::uint8_t* pixel = row + 3 * covered.left;
+        for (float value : values) {
+            mixer->mix(pixel, value);
+            pixel += 3;
+        }
+        detail::shade_pixels(pixel, out.width - covered.left - covered.width, style.shade);
+    }
+    return out;
+}
+
+/// The same for a map [map_height, map_width] as the model gives it. `sizes` are those the map was computed with.
 inline Image overlay(const Image& picture, std::span<const float> map, int map_width, int map_height,
                      const Preprocess& sizes, const OverlayStyle& style) {
     check_image("overlay", picture);
-    check_size("overlay", map_width, map_height);
-    sizes.validate();
-    const std::size_t expected = static_cast<std::size_t>(map_width) * static_cast<std::size_t>(map_height);
-    check(map.size() == expected, "overlay", "a map of ", map.size(), " values, ", map_width, "x", map_height,
-          " expected");
-    check(style.low < style.high, "overlay", "range ", style.low, " .. ", style.high, ", low below high expected");
-    check(style.opacity >= 0 && style.opacity <= 1, "overlay", "opacity ", style.opacity, ", 0 .. 1 expected");
-
-    Image out = to_rgb(picture);
-    const PictureSize size = sizes.size, offset = sizes.offset(), crop = sizes.crop;
-    const auto columns = detail::map_positions(out.width, map_width, size.width, offset.width, crop.width);
-    const auto rows = detail::map_positions(out.height, map_height, size.height, offset.height, crop.height);
-    for (int y = 0; y < out.height; ++y) {
-        const detail::MapPosition& row = rows[static_cast<std::size_t>(y)];
-        if (!row.inside) continue;
-        const std::span<const float> upper = map.subspan(row.first * static_cast<std::size_t>(map_width));
-        const std::span<const float> lower = map.subspan(row.second * static_cast<std::size_t>(map_width));
-        std::uint8_t* pixel = out.row(y);
-        for (const detail::MapPosition& column : columns) {
-            if (column.inside) {
-                const float left = std::lerp(upper[column.first], lower[column.first], row.part);
-                const float right = std::lerp(upper[column.second], lower[column.second], row.part);
-                const float value = std::lerp(left, right, column.part);
-                const Color color = heat_color((value - style.low) / (style.high - style.low));
-                for (std::size_t c = 0; c < 3; ++c)
-                    pixel[c] = static_cast<std::uint8_t>(std::lround(
-                        std::lerp(static_cast<float>(pixel[c]), static_cast<float>(color[c]), style.opacity)));
-            }
-            pixel += 3;
-        }
-    }
-    return out;
+    return overlay(picture, PictureMap(map, map_width, map_height, {picture.width, picture.height}, sizes), style);
 }
 
 }  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -131,20 +131,19 @@ struct PngReader : JumpGuard {
     }
 };
 
-/// What encoding needs: the picture and the growing file.
-struct PngWriter : JumpGuard {
+/// What encoding needs besides the pixels: libpng and the growing file.
+struct PngSink : JumpGuard {
     png_structp png = nullptr;
     png_infop info = nullptr;
-    const Image& picture;
     std::vector<std::byte> file;
 
-    explicit PngWriter(const Image& image) : picture(image) {
+    PngSink() {
         png = png_create_write_struct(PNG_LIBPNG_VER_STRING, static_cast<JumpGuard*>(this), png_raise, png_ignore);
         if (png != nullptr) info = png_create_info_struct(png);
     }
-    ~PngWriter() { png_destroy_write_struct(&png, &info); }
-    PngWriter(const PngWriter&) = delete;
-    PngWriter& operator=(const PngWriter&) = delete;
+    ~PngSink() { png_destroy_write_struct(&png, &info); }
+    PngSink(const PngSink&) = delete;
+    PngSink& operator=(const PngSink&) = delete;
 
     /// Appends to the file; false when memory runs out, because no exception may pass through libpng.
     bool append(std::span<const std::byte> bytes) noexcept {
@@ -157,18 +156,29 @@ struct PngWriter : JumpGuard {
     }
 
     static void write_bytes(png_structp png, png_bytep from, std::size_t count) {
-        auto& self = *static_cast<PngWriter*>(png_get_io_ptr(png));
+        auto& self = *static_cast<PngSink*>(png_get_io_ptr(png));
         if (!self.append({reinterpret_cast<const std::byte*>(from), count})) self.raise("out of memory");
     }
     static void flush(png_structp) {}
 
+    /// Says what the rows will be: `color` is libpng's colour type.
+    void describe(int width, int height, int depth, int color) {
+        png_set_write_fn(png, this, write_bytes, flush);
+        png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+        png_set_IHDR(png, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), depth, color,
+                     PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    }
+};
+
+/// Encodes a picture.
+struct PngWriter : PngSink {
+    const Image& picture;
+
+    explicit PngWriter(const Image& image) : picture(image) {}
+
     static void write(PngWriter& self) {
         const Image& image = self.picture;
-        png_set_write_fn(self.png, &self, write_bytes, flush);
-        png_set_user_limits(self.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-        png_set_IHDR(self.png, self.info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height),
-                     8, image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-                     PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+        self.describe(image.width, image.height, 8, image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB);
         png_write_info(self.png, self.info);
         for (int y = 0; y < image.height; ++y) png_write_row(self.png, image.row(y));
         png_write_end(self.png, self.info);
