@@ -178,7 +178,6 @@ void WatchFolder::sleep() const {
 // --- from a judged picture to its place
 
 bool WatchFolder::is_current(const fs::path& picture) {
-    if (interruption_.asked()) return false;  // what was not begun is left for the next start
     const auto given = given_.find(picture.filename().string());
     const std::optional<FileState> state = state_of(picture);
     if (given == given_.end() || state == given->second) return true;

@@ -29,7 +29,8 @@ public:
     /// "watching DIR, told by the kernel", or how often it looks.
     std::string description() const;
 
-    /// There is none once the program was asked to end. Throws Error when the folder is gone.
+    /// There is none once the program was asked to end; what is being read then is still judged. Throws Error when the
+    /// folder is gone.
     std::optional<std::filesystem::path> next(bool wait) override;
     bool is_current(const std::filesystem::path& picture) override;
     void announce(const std::filesystem::path& picture, nlohmann::ordered_json& line) override;

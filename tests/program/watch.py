@@ -24,12 +24,12 @@ PATIENCE = 30  # seconds until something that has to come counts as missing
 class Running:
     """The program while it runs; its standard output line by line."""
 
-    def __init__(self, *arguments, **options):
-        self.process = subprocess.Popen([scene.PROGRAM, *map(str, arguments)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    def __init__(self, *arguments, stdout=subprocess.PIPE):
+        self.process = subprocess.Popen([scene.PROGRAM, *map(str, arguments)], stdin=subprocess.PIPE, stdout=stdout,
+                                        stderr=subprocess.PIPE)
         self.lines, self.errors = queue.Queue(), queue.Queue()
         self.readers = [threading.Thread(target=self.collect, args=pair, daemon=True)
-                        for pair in ((self.process.stdout, self.lines), (self.process.stderr, self.errors))]
+                        for pair in ((self.process.stdout, self.lines), (self.process.stderr, self.errors)) if pair[0]]
         for reader in self.readers:
             reader.start()
 
@@ -50,16 +50,22 @@ class Running:
         self.process.stdin.write(os.fsencode(path) + b"\n")
         self.process.stdin.flush()
 
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        for reader in self.readers:
+            reader.join(timeout=PATIENCE)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+
     def end(self, by=None):
         """Asks it to end by a signal or by the end of its input; returns its status and all that was not read."""
         if by:
             self.process.send_signal(by)
         self.process.stdin.close()
         status = self.process.wait(timeout=PATIENCE)
-        for reader in self.readers:
-            reader.join(timeout=PATIENCE)
-        self.process.stdout.close()
-        self.process.stderr.close()
+        self.close()
         rest = ["\n".join(iter(lambda: lines.get() if not lines.empty() else None, None))
                 for lines in (self.lines, self.errors)]
         return status, *rest
@@ -77,16 +83,23 @@ class Line(Scene):
     def setUp(self):
         self.inbox = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
 
-    def start(self, *arguments, folder=None, **options):
+    def start(self, *arguments, **options):
         running = Running("predict", "--model", self.model, "--threads", 1, *arguments, **options)
-        self.addCleanup(running.process.kill)
+        self.addCleanup(running.close)
         return running
 
-    def watch(self, *arguments, folder=None, json_lines=True):
-        running = self.start("--watch", folder or self.inbox, *["--jsonl"] * json_lines, *arguments)
+    def watch(self, *arguments, folder=None, **options):
+        running = self.start("--watch", folder or self.inbox, "--jsonl", *arguments, **options)
         self.began = running.errors.get(timeout=PATIENCE)
         self.assertTrue(self.began.startswith(f"watching {folder or self.inbox}"), self.began)
         return running
+
+    @staticmethod
+    def closed_pipe():
+        """A pipe's end to write to, which nobody reads from."""
+        read, write = os.pipe()
+        os.close(read)
+        return os.fdopen(write, "wb")
 
     def put(self, name, content=None, folder=None):
         """A picture that appears at once."""
@@ -280,16 +293,21 @@ class Line(Scene):
 
     def test_polling(self):
         self.put("early.png")
-        running = self.watch("--poll", 0.1)
-        self.assertIn("every 0.1 s", self.began)
+        running = self.watch("--poll", 0.5)
+        self.assertIn("every 0.5 s", self.began)
         self.assertEqual(set(running.results(1)), {"early.png"})
-        self.write_slowly(running, "slow.png", 0.3)
+        self.write_slowly(running, "slow.png", 0.2)
         self.assertIn("score", running.results(1)["slow.png"])
+        for i in range(0, len(self.good), 100):  # a writer that closes the file after each piece
+            with (self.inbox / "pieces.png").open("ab") as file:
+                file.write(self.good[i:i + 100])
+            time.sleep(0.05)
+        self.assertIn("score", running.results(1)["pieces.png"])
         self.put("bad.png", b"no picture")
         self.assertIn("error", running.results(1)["bad.png"])
         self.put("early.png", self.good + b" ")
         self.assertEqual(set(running.results(1)), {"early.png"})
-        time.sleep(0.3)
+        time.sleep(1)
         self.end_watch(running)
         running = self.watch("--poll", 0.1)
         self.put("new.png")
@@ -325,8 +343,8 @@ class Line(Scene):
                 (self.folder / "removed.jsonl").unlink()
 
     def test_the_output_is_closed(self):
-        running = self.watch()
-        running.process.stdout.close()
+        with self.closed_pipe() as output:
+            running = self.watch(stdout=output)
         self.put("a.png")
         self.assertEqual(running.process.wait(timeout=PATIENCE), 1)
         self.assertFalse((self.inbox / ".dinomaly-judged.jsonl").read_text(), "a result that nobody got does not count")
@@ -410,8 +428,8 @@ class Line(Scene):
         self.assertEqual(self.names(self.folder / "heat"), ["000-2-overlay.png", "000-overlay.png"])
 
     def test_closed_output(self):
-        running = self.start("-", "--jsonl")
-        running.process.stdout.close()
+        with self.closed_pipe() as output:
+            running = self.start("-", "--jsonl", stdout=output)
         running.ask(self.data / "disc/test/good/000.png")
         self.assertEqual(running.process.wait(timeout=PATIENCE), 1)
         self.assertIn("[standard output] cannot be written: Broken pipe", running.errors.get(timeout=PATIENCE))
