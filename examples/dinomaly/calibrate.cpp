@@ -25,16 +25,11 @@ vision::ClassData good_pictures(const vision::ClassData& data) {
     return good;
 }
 
-bool has_both_kinds(const vision::ClassData& data) {
-    const auto bad = std::ranges::count(data.test, true, &vision::Sample::anomalous);
-    return bad > 0 && bad < std::ssize(data.test);
-}
-
 /// Warns when the good pictures are those that the model learnt from: it knows them too well.
 void warn_of_known_pictures(const Engine& engine, const CalibrateOptions& options,
                             const std::vector<vision::ClassData>& classes) {
     if (std::ranges::any_of(classes, [](const auto& data) { return !data.test.empty(); })) return;
-    if (engine.training().value("pictures", "") == pictures_hash(vision::training_samples(classes), options.data))
+    if (engine.training().value("pictures", "") == hash_names(vision::training_samples(classes), options.data))
         warn(options.data.string() +
              ": these are the pictures that the model learnt from, whose scores are lower than those of others; the "
              "thresholds come out too low");
@@ -57,19 +52,19 @@ int run_calibrate(const CalibrateOptions& options) {
 
     DecideFrom from = options.decide.from;
     if (from == DecideFrom::any)
-        from = std::ranges::all_of(classes, has_both_kinds) ? DecideFrom::labels : DecideFrom::good;
-    JudgedFor judged;
+        from = std::ranges::all_of(classes, [](const auto& data) { return has_both_kinds(data); }) ? DecideFrom::labels
+                                                                                                   : DecideFrom::good;
     const std::string where = options.data.string();
+    Decision decision;
     if (from == DecideFrom::labels) {
-        judged.labelled = evaluate_all(engine, classes, options.data);
-        judged.labelled_source = "the labelled pictures of " + where;
+        decision = decide_from_labels(judged_pictures_of(evaluate_all(engine, classes, options.data)),
+                                      "the labelled pictures of " + where);
     } else {
         warn_of_known_pictures(engine, options, classes);
         std::ranges::transform(classes, classes.begin(), good_pictures);
-        judged.good = evaluate_all(engine, classes, options.data);
-        judged.good_source = "the good pictures of " + where;
+        decision = decide_from_good(judged_pictures_of(evaluate_all(engine, classes, options.data)),
+                                    options.decide.false_alarm_rate, "the good pictures of " + where);
     }
-    const Decision decision = decide(judged, {from, options.decide.false_alarm_rate});
     write_decision(options.model, out, to_json(decision));
     print_decision(decision);
     std::cout << "wrote " << out.string() << std::endl;

@@ -12,7 +12,10 @@ void add_eval(CLI::App& app, Action& action) {
                                     "dinomaly eval --model runs/first/model.safetensors --data mvtec --json eval.json");
     const auto options = std::make_shared<EvalOptions>();
     EvalOptions& o = *options;
-    command->add_option("--model", o.model, "Model file of train, or a checkpoint of the authors")
+    command
+        ->add_option("--model", o.model,
+                     "Model file of train, a checkpoint of the authors, or the folder of a run; where each class "
+                     "has a model of its own, each judges its class")
         ->required()
         ->type_name("FILE");
     add_data_options(*command, o);

@@ -73,7 +73,7 @@ void add_predict(CLI::App& app, Action& action) {
                                     "dinomaly predict --model runs/first/model.safetensors --out heat part.png new/");
     const auto options = std::make_shared<PredictOptions>();
     PredictOptions& o = *options;
-    command->add_option("--model", o.model, "Model file of train, or a checkpoint of the authors")
+    command->add_option("--model", o.model, "Model file of train, a checkpoint of the authors, or the folder of a run")
         ->required()
         ->type_name("FILE");
     CLI::Option* pictures =

@@ -20,22 +20,7 @@ std::size_t held_out_count(std::size_t n, double part) {
     constexpr std::size_t few = 5, share = 4;
     if (part <= 0) return 0;
     const auto asked = static_cast<std::size_t>(std::lround(part * static_cast<double>(n)));
-    return std::max(asked, std::min(few, n / share));
-}
-
-bool has_both_kinds(const ClassReport& report) {
-    const auto bad = std::ranges::count(report.pictures, true, &PictureResult::anomalous);
-    return bad > 0 && bad < std::ssize(report.pictures);
-}
-
-bool all_have_both_kinds(const std::vector<ClassReport>& reports) {
-    return !reports.empty() && std::ranges::all_of(reports, has_both_kinds);
-}
-
-std::vector<JudgedPictures> judged_pictures_of(const std::vector<ClassReport>& reports) {
-    std::vector<JudgedPictures> judged;
-    for (const ClassReport& report : reports) judged.push_back(judged_pictures(report));
-    return judged;
+    return std::max(asked, std::clamp<std::size_t>(n / share, 1, few));
 }
 
 /// "0.0123", or "-" for what is not known.
@@ -68,11 +53,16 @@ void warn_of_few_pictures(const Decision& decision) {
 
 }  // namespace
 
+bool has_both_kinds(const vision::ClassData& data) {
+    const auto bad = std::ranges::count(data.test, true, &vision::Sample::anomalous);
+    return bad > 0 && bad < std::ssize(data.test);
+}
+
 std::vector<vision::ClassData> hold_out(std::vector<vision::ClassData>& classes, double part, std::uint64_t seed) {
     std::vector<vision::ClassData> held;
     for (vision::ClassData& data : classes) {
         const std::size_t n = data.train.size(), count = held_out_count(n, part);
-        if (count == 0) continue;
+        if (n == 0 || count == 0) continue;
         check(count < n, "--hold-out", part, " of the ", n, " training pictures of class '", data.name,
               "' leaves none to learn from");
         const std::vector<std::size_t> order = vision::epoch_order(n, seed, 0);
@@ -86,11 +76,10 @@ std::vector<vision::ClassData> hold_out(std::vector<vision::ClassData>& classes,
     return held;
 }
 
-Decision decide(const JudgedFor& judged, const DecideOptions& options) {
-    const bool labels_serve = all_have_both_kinds(judged.labelled);
-    if (options.from == DecideFrom::labels || (options.from == DecideFrom::any && labels_serve && judged.good.empty()))
-        return decide_from_labels(judged_pictures_of(judged.labelled), judged.labelled_source);
-    return decide_from_good(judged_pictures_of(judged.good), options.false_alarm_rate, judged.good_source);
+std::vector<JudgedPictures> judged_pictures_of(const std::vector<ClassReport>& reports) {
+    std::vector<JudgedPictures> judged;
+    for (const ClassReport& report : reports) judged.push_back(judged_pictures(report));
+    return judged;
 }
 
 void print_decision(const Decision& decision) {
@@ -109,6 +98,34 @@ void print_decision(const Decision& decision) {
     if (decision.classes.size() > 1) print_line("all classes", width, decision.all);
     std::cout << std::flush;
     if (decision.rule == DecisionRule::good_pictures) warn_of_few_pictures(decision);
+}
+
+Verdicts& Verdicts::operator+=(const Verdicts& other) {
+    good += other.good, rejected += other.rejected;
+    bad += other.bad, missed += other.missed;
+    return *this;
+}
+
+Verdicts count_verdicts(const Decision& decision, const std::vector<ClassReport>& reports) {
+    Verdicts verdicts;
+    if (decision.empty()) return verdicts;
+    for (const ClassReport& report : reports) {
+        const auto known = decision.classes.find(report.name);
+        const float threshold = (known == decision.classes.end() ? decision.all : known->second).thresholds.image;
+        for (const PictureResult& picture : report.pictures) {
+            const bool judged_bad = picture.score >= threshold;
+            ++(picture.anomalous ? verdicts.bad : verdicts.good);
+            if (judged_bad != picture.anomalous) ++(picture.anomalous ? verdicts.missed : verdicts.rejected);
+        }
+    }
+    return verdicts;
+}
+
+void print_verdicts(const Verdicts& verdicts) {
+    if (verdicts.good + verdicts.bad == 0) return;
+    std::cout << "at the model's thresholds " << verdicts.bad - verdicts.missed << " of " << verdicts.bad
+              << " bad pictures are found, " << verdicts.rejected << " of " << verdicts.good
+              << " good ones are rejected" << std::endl;
 }
 
 Thresholds choose_thresholds(const std::filesystem::path& model, const Engine& engine,

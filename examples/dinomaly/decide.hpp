@@ -3,6 +3,7 @@
 // uses.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -27,22 +28,32 @@ struct DecideOptions {
     double false_alarm_rate = 0.01;
 };
 
+/// Whether a class has good and bad test pictures.
+bool has_both_kinds(const vision::ClassData& data);
+
 /// Moves `part` (0..1) of each class's training pictures, drawn from seed, into the test pictures of classes of their
 /// own, which are returned: some at least where there are four or more. Throws when none would be left to learn from.
 std::vector<vision::ClassData> hold_out(std::vector<vision::ClassData>& classes, double part, std::uint64_t seed);
 
-/// The decision from judged pictures: `good` are the reports of good pictures that were not learnt from, `labelled`
-/// those of test pictures; either may be empty. `where` says in a few words where each comes from. Throws when neither
-/// serves.
-struct JudgedFor {
-    std::vector<ClassReport> good, labelled;
-    std::string good_source, labelled_source;
-};
-Decision decide(const JudgedFor& judged, const DecideOptions& options);
+/// What a decision is found from: the judged pictures of all classes.
+std::vector<JudgedPictures> judged_pictures_of(const std::vector<ClassReport>& reports);
 
 /// The decision on standard output: the rule, what it rests on, a line a class; and a warning where good pictures are
 /// too few for the rate asked for.
 void print_decision(const Decision& decision);
+
+/// Good pictures that were rejected, and bad ones that were missed.
+struct Verdicts {
+    std::size_t good = 0, rejected = 0, bad = 0, missed = 0;
+    Verdicts& operator+=(const Verdicts& other);
+};
+
+/// Counts by the thresholds of each class; by those of all for a class that the decision does not know. All zero for an
+/// empty decision.
+Verdicts count_verdicts(const Decision& decision, const std::vector<ClassReport>& reports);
+
+/// A line on standard output; none where nothing was counted.
+void print_verdicts(const Verdicts& verdicts);
 
 /// Thresholds as the user wants them: NaN and 0 are not given.
 struct ThresholdOptions {

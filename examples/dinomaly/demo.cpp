@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command demo: draws parts, trains on the good ones with the very command train, judges the others, and shows the
 // result as pictures and as one page.
-#include <algorithm>
 #include <iostream>
-#include <numeric>
 
 #include "commands.hpp"
 #include "console.hpp"
+#include "decide.hpp"
 #include "demo_parts.hpp"
 #include "dinomaly/vision/codec.hpp"
-#include "dinomaly/vision/overlay.hpp"
+#include "picture_files.hpp"
 #include "run_folder.hpp"
-#include "run_report.hpp"
 #include "untrained_encoder.hpp"
 
 namespace dinomaly::program {
@@ -19,8 +17,6 @@ namespace dinomaly::program {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t map_pixels = 256 * 256;
 
 /// Settings of the demo's run. The untrained encoder does best, of what was tried, when it looks at larger pictures,
 /// fewer at a time and more often.
@@ -43,32 +39,6 @@ TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
     return train;
 }
 
-/// Makes room for a new run where an earlier demo left one.
-void remove_earlier_run(const RunFolder& folder) {
-    std::error_code ignored;  // what is left shows when the run is made
-    for (const fs::path& file : {folder.log(), folder.state(), folder.model(), folder.features(), folder.metrics(),
-                                 folder.csv(), folder.markdown(), folder.report()})
-        fs::remove(file, ignored);
-}
-
-/// Colours of a class's heat maps: from the mean over its good pictures to nearly the highest value of all.
-vision::OverlayStyle overlay_style(const ClassReport& report) {
-    double sum = 0;
-    std::size_t good = 0;
-    std::vector<float> peaks;
-    for (std::size_t i = 0; i < report.pictures.size(); ++i) {
-        const std::span<const float> map(report.maps.data() + i * map_pixels, map_pixels);
-        peaks.push_back(*std::ranges::max_element(map));
-        if (report.pictures[i].anomalous) continue;
-        sum += std::accumulate(map.begin(), map.end(), 0.0) / static_cast<double>(map_pixels);
-        ++good;
-    }
-    std::ranges::sort(peaks);
-    const float high = peaks[peaks.size() * 9 / 10];
-    const float low = good > 0 ? static_cast<float>(sum / static_cast<double>(good)) : 0.0F;
-    return {.low = std::min(low, 0.9F * high), .high = high, .opacity = 0.55F};
-}
-
 /// Which pictures of a class to show: the first two of each fault and of the good ones.
 std::vector<std::size_t> examples_of(const vision::ClassData& data) {
     constexpr std::size_t of_each = 2;
@@ -82,15 +52,16 @@ std::vector<std::size_t> examples_of(const vision::ClassData& data) {
 }
 
 /// Writes heat maps of a class beside the page.
-void write_overlays(const fs::path& out, const vision::ClassData& data, const ClassReport& report,
-                    const vision::Preprocess& sizes) {
-    const vision::OverlayStyle style = overlay_style(report);
+void write_overlays(const fs::path& out, const vision::ClassData& data, const Engine& engine) {
+    const float threshold = decision_from_json(engine.decision()).of(data.name).thresholds.pixel;
     for (const std::size_t i : examples_of(data)) {
         const vision::Sample& sample = data.test[i];
-        const std::span<const float> map(report.maps.data() + i * map_pixels, map_pixels);
-        const std::string name = report.name + '-' + sample.defect + '-' + sample.picture.stem().string();
-        vision::write_png(out / (name + "-overlay.png"),
-                          vision::overlay(vision::read_rgb(sample.picture), map, 256, 256, sizes, style));
+        const vision::Image picture = vision::read_rgb(sample.picture);
+        const vision::PictureSize size{picture.width, picture.height};
+        const Judgement judged = engine.judge(picture);
+        write_picture_outputs(
+            {.overlays = out, .maps = {}}, data.name + '-' + sample.defect + '-' + sample.picture.stem().string(),
+            picture, {judged.map, judged.map_width, judged.map_height, size, engine.map_sizes(size)}, threshold);
     }
 }
 
@@ -104,33 +75,25 @@ const char* const untrained_words =
 
 int run_demo(const DemoOptions& options) {
     const bool is_untrained = options.encoder.empty();
-    const TrainOptions train = train_options(options, is_untrained);
+    TrainOptions train = train_options(options, is_untrained);
     choose_target(train.device, train.precision);  // what training cannot run on is refused before anything is drawn
     RunFolder(options.out).make();
-    remove_earlier_run(RunFolder(train.out));
+    RunFolder(train.out).clear();  // an earlier demo's
     std::cout << "drawing parts into " << train.data.string() << std::endl;
     demo::draw_demo_parts(train.data, static_cast<std::uint32_t>(options.seed));
     if (is_untrained) {
         std::cout << "\nNOTE: " << untrained_words << "\n\n";
         write_untrained_encoder(train.encoder, {}, 1);
     }
-    const TrainOutcome outcome = run_train(train, true);
-    if (outcome.status != status_done) return outcome.status;
+    train.report = options.out / "report.html";
+    train.report_title = "Dinomaly demo";
+    train.report_notes = {is_untrained ? untrained_words
+                                       : "The encoder is the published checkpoint " + options.encoder.string() + '.'};
+    if (const int status = run_train(train).status; status != status_done) return status;
 
-    RunReport page;
-    page.title = "Dinomaly demo";
-    page.notes = {is_untrained ? untrained_words
-                               : "The encoder is the published checkpoint " + options.encoder.string() + '.'};
-    page.log = RunFolder(train.out).log();
-    page.sizes = {.size = train.size, .crop = train.crop};
-    const std::vector<vision::ClassData> classes = vision::scan(train.data);
-    page.expected_classes = classes.size();
-    describe_model(page, RunFolder(train.out).model());
-    for (std::size_t i = 0; i < classes.size(); ++i) {
-        add_class(page, classes[i], outcome.reports[i]);
-        write_overlays(options.out, classes[i], outcome.reports[i], page.sizes);
-    }
-    write_run_report(options.out / "report.html", page);
+    const Engine engine =
+        Engine::open(RunFolder(train.out).model(), {}, {}, choose_target(train.device, train.precision));
+    for (const vision::ClassData& data : vision::scan(train.data)) write_overlays(options.out, data, engine);
     std::cout << "\nlook at " << (options.out / "report.html").string() << " and "
               << (options.out / "*-overlay.png").string()
               << "\nthe model: " << (train.out / "model.safetensors").string() << std::endl;

@@ -5,14 +5,19 @@
 #include <cstring>
 #include <iomanip>
 #include <iostream>
+#include <iterator>
+#include <optional>
+#include <system_error>
 
 #include "commands.hpp"
 #include "console.hpp"
 #include "data_report.hpp"
+#include "decide.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/safetensors.hpp"
 #include "memory_plan.hpp"
 #include "result_files.hpp"
+#include "run_folder.hpp"
 
 namespace dinomaly::program {
 
@@ -60,6 +65,73 @@ MemoryUse memory_use(const Engine& engine, const std::vector<vision::ClassData>&
     return use;
 }
 
+/// Classes and the model that judges them.
+struct Part {
+    std::filesystem::path model;
+    std::vector<vision::ClassData> classes;
+};
+
+/// One model for all classes, or, in the folder of a class-separated run, each class's own.
+std::vector<Part> parts_of(const std::filesystem::path& model, const std::vector<vision::ClassData>& classes) {
+    std::error_code ignored;
+    const auto own = [&](const vision::ClassData& data) { return RunFolder(model / data.name).model(); };
+    const auto has_own = [&](const vision::ClassData& data) { return std::filesystem::exists(own(data), ignored); };
+    if (!std::filesystem::is_directory(model, ignored) || std::filesystem::exists(RunFolder(model).model(), ignored) ||
+        std::ranges::none_of(classes, has_own))
+        return {{model_file(model), classes}};
+    std::vector<Part> parts;
+    for (const vision::ClassData& data : classes) {
+        if (data.test.empty()) continue;
+        check(has_own(data), own(data).c_str(), "class '", data.name,
+              "' has no model in this run; --classes names those to judge");
+        parts.push_back({own(data), {data}});
+    }
+    return parts;
+}
+
+/// What came out of judging all parts.
+struct Judged {
+    std::vector<ClassReport> reports;
+    std::optional<RunReport> page;  ///< where a report is asked for
+    std::string architecture;
+    Verdicts verdicts;
+};
+
+/// Judges with each part's model, and tells of it.
+Judged judge_all(const std::vector<Part>& parts, const std::vector<vision::ClassData>& classes,
+                 const EvalOptions& options, const Target& target) {
+    Judged judged;
+    for (const Part& part : parts) {
+        Engine engine = Engine::open(part.model, options.size, options.crop, target);
+        settle_tile(engine, options.tile.value_or(engine.tile()));
+        std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
+                  << tile_text(engine.tile()) << "; " << precision_name(target.precision) << std::endl;
+        check_memory(engine, memory_use(engine, part.classes), options.memory_limit);
+        std::vector<ClassReport> reports =
+            evaluate_all(engine, part.classes, options.data,
+                         {.keep_maps = !options.maps.empty(), .curves = !options.report.empty(), .progress = {}});
+        if (!options.report.empty()) {
+            if (!judged.page) judged.page = begin_report(engine, classes, options.data, {.model = options.model});
+            add_to_report(*judged.page, engine, part.classes, options.data, reports);
+        }
+        judged.architecture = engine.architecture();
+        judged.verdicts += count_verdicts(decision_from_json(engine.decision()), reports);
+        std::ranges::move(reports, std::back_inserter(judged.reports));
+    }
+    return judged;
+}
+
+/// The same classes judged in fp32, for what was judged with 8-bit weights.
+std::vector<ClassReport> judge_exactly(const std::vector<Part>& parts, const EvalOptions& options) {
+    std::vector<ClassReport> exact;
+    for (const Part& part : parts) {
+        Engine engine = Engine::open(part.model, options.size, options.crop, {.gpu = {}, .precision = Precision::fp32});
+        engine.set_tile(options.tile.value_or(engine.tile()));
+        std::ranges::move(evaluate_all(engine, part.classes, options.data), std::back_inserter(exact));
+    }
+    return exact;
+}
+
 }  // namespace
 
 int run_eval(const EvalOptions& options) {
@@ -76,24 +148,16 @@ int run_eval(const EvalOptions& options) {
     check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
     check_pictures(data_set, describe_data(std::cout, data_set));
-    Engine engine = Engine::open(options.model, options.size, options.crop, target);
-    settle_tile(engine, options.tile.value_or(engine.tile()));
-    std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
-              << tile_text(engine.tile()) << "; " << options.precision << std::endl;
-    check_memory(engine, memory_use(engine, classes), options.memory_limit);
-    const std::vector<ClassReport> reports =
-        evaluate_all(engine, classes, options.data,
-                     {.keep_maps = !options.maps.empty(), .curves = !options.report.empty(), .progress = {}});
-    write_results(engine, classes, options.data, reports, {.model = options.model}, files);
-    if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
-    if (!options.maps.empty()) write_maps(options.maps, reports);
-    print_table(reports);
+    const std::vector<Part> parts = parts_of(options.model, classes);
+    const Judged judged = judge_all(parts, classes, options, target);
+    if (!options.json.empty()) io::write_text(options.json, to_json(judged.reports).dump(1) + '\n');
+    if (!options.maps.empty()) write_maps(options.maps, judged.reports);
+    print_table(judged.reports);
+    print_verdicts(judged.verdicts);
+    write_results(judged.page.value_or(RunReport{}), judged.reports, judged.architecture, files);
     if (target.precision == Precision::int8) {
         std::cout << "the same in fp32, to tell what 8-bit codes cost:" << std::endl;
-        Engine exact =
-            Engine::open(options.model, options.size, options.crop, {.gpu = {}, .precision = Precision::fp32});
-        exact.set_tile(engine.tile());
-        print_loss(reports, evaluate_all(exact, classes, options.data));
+        print_loss(judged.reports, judge_exactly(parts, options));
     }
     return status_done;
 }

@@ -18,6 +18,7 @@
 #include "picture_names.hpp"
 #include "picture_source.hpp"
 #include "results.hpp"
+#include "run_folder.hpp"
 #include "watch_folder.hpp"
 
 namespace dinomaly::program {
@@ -149,7 +150,7 @@ private:
 };
 
 Engine open_engine(const PredictOptions& options, const Target& target) {
-    Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    Engine engine = Engine::open(model_file(options.model), options.size, options.crop, target);
     settle_tile(engine, options.tile.value_or(engine.tile()));
     check_memory(engine,
                  {.trains = false,

@@ -8,7 +8,6 @@
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/version.hpp"
 #include "gpu.hpp"
-#include "run_report.hpp"
 #include "tables.hpp"
 
 namespace dinomaly::program {
@@ -24,7 +23,9 @@ std::string listed(const std::vector<vision::ClassData>& classes) {
     return names;
 }
 
-RunReport start_report(const Engine& engine, const std::vector<vision::ClassData>& classes,
+}  // namespace
+
+RunReport begin_report(const Engine& engine, const std::vector<vision::ClassData>& classes,
                        const std::filesystem::path& root, const ReportSource& source) {
     RunReport run;
     run.title = source.title.empty() ? "Defects found in " + listed(classes) : source.title;
@@ -46,34 +47,31 @@ RunReport start_report(const Engine& engine, const std::vector<vision::ClassData
     return run;
 }
 
-void write_run_report(const Engine& engine, const std::vector<vision::ClassData>& classes,
-                      const std::filesystem::path& root, const std::vector<ClassReport>& reports,
-                      const ReportSource& source, const std::filesystem::path& html) {
+void add_to_report(RunReport& run, const Engine& engine, const std::vector<vision::ClassData>& classes,
+                   const std::filesystem::path& root, const std::vector<ClassReport>& reports) {
     const auto map_over = [&](const vision::Image& picture, vision::PictureSize drawn) {
         const Judgement judged = engine.judge(picture);
         return vision::PictureMap(judged.map, judged.map_width, judged.map_height, drawn,
                                   engine.map_sizes({picture.width, picture.height}));
     };
-    RunReport run = start_report(engine, classes, root, source);
+    run.decision = decision_from_json(engine.decision());
     auto report = reports.begin();
     for (const vision::ClassData& data : classes)
         if (!data.test.empty()) add_class(run, data, *report++, map_over);
     const std::vector<vision::ClassData> learnt = some_good_parts(classes);
     const std::vector<ClassReport> learnt_reports = evaluate_all(engine, learnt, root);
     for (std::size_t i = 0; i < learnt.size(); ++i) add_class(run, learnt[i], learnt_reports[i], map_over, true);
-    write_run_report(html, run);
-    std::cout << "wrote " << html.string() << std::endl;
 }
 
-}  // namespace
-
-void write_results(const Engine& engine, const std::vector<vision::ClassData>& classes,
-                   const std::filesystem::path& root, const std::vector<ClassReport>& reports,
-                   const ReportSource& source, const ResultFiles& files) {
-    if (!files.report.empty()) write_run_report(engine, classes, root, reports, source, files.report);
+void write_results(const RunReport& run, const std::vector<ClassReport>& reports, const std::string& architecture,
+                   const ResultFiles& files) {
+    if (!files.report.empty()) {
+        write_run_report(files.report, run);
+        std::cout << "wrote " << files.report.string() << std::endl;
+    }
     if (reports.empty()) return;
     if (!files.csv.empty()) io::write_text(files.csv, csv_table(reports));
-    if (!files.markdown.empty()) io::write_text(files.markdown, markdown_table(reports, engine.architecture()));
+    if (!files.markdown.empty()) io::write_text(files.markdown, markdown_table(reports, architecture));
 }
 
 }  // namespace dinomaly::program

@@ -8,6 +8,7 @@
 
 #include "dinomaly/evaluate.hpp"
 #include "engine.hpp"
+#include "run_report.hpp"
 
 namespace dinomaly::program {
 
@@ -24,11 +25,18 @@ struct ReportSource {
     std::vector<std::string> notes = {};
 };
 
-/// Writes the files of classes that this engine judged; `reports` are those of the classes that have test pictures, in
-/// their order, with curves where a report is asked for. Files of figures are written only where there are any; a
-/// report all the same: it shows what the model sees in some of the good parts that it learnt from.
-void write_results(const Engine& engine, const std::vector<vision::ClassData>& classes,
-                   const std::filesystem::path& root, const std::vector<ClassReport>& reports,
-                   const ReportSource& source, const ResultFiles& files);
+/// A report on classes, to which those that were judged are added. What it tells of the model is that of the engine.
+RunReport begin_report(const Engine& engine, const std::vector<vision::ClassData>& classes,
+                       const std::filesystem::path& root, const ReportSource& source);
+
+/// Adds classes that this engine judged, whose pictures it judges again to draw them; `reports` are those of the
+/// classes that have test pictures, in their order, with curves. Of the others some of the good parts learnt from are
+/// shown.
+void add_to_report(RunReport& run, const Engine& engine, const std::vector<vision::ClassData>& classes,
+                   const std::filesystem::path& root, const std::vector<ClassReport>& reports);
+
+/// Writes the report, and the tables where there are figures.
+void write_results(const RunReport& run, const std::vector<ClassReport>& reports, const std::string& architecture,
+                   const ResultFiles& files);
 
 }  // namespace dinomaly::program

@@ -2,218 +2,27 @@
 // The command train: good pictures and an encoder in, a run folder with a model out.
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <iterator>
-#include <numeric>
 #include <sstream>
-#include <unordered_map>
 
 #include "commands.hpp"
 #include "console.hpp"
-#include "data_report.hpp"
+#include "decide.hpp"
 #include "dinomaly/io/file.hpp"
-#include "dinomaly/io/hash.hpp"
-#include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/loader.hpp"
-#include "dinomaly/vision/sampler.hpp"
 #include "interruption.hpp"
 #include "memory_plan.hpp"
+#include "plan.hpp"
 #include "result_files.hpp"
+#include "run_config.hpp"
 #include "run_folder.hpp"
+#include "train_memory.hpp"
 
 namespace dinomaly::program {
 
 namespace {
-
-namespace fs = std::filesystem;
-using Batches = std::vector<std::vector<std::size_t>>;
-
-/// What a run learns from, and in which order.
-struct Plan {
-    std::vector<vision::ClassData> classes;
-    std::vector<vision::Source> pictures;  ///< whole ones, or their tiles
-    std::vector<std::string> names;        ///< of the pictures, relative to the data's root; of a tile "a.png@left,top"
-    Batches batches;                       ///< one an iteration
-    std::string order_hash;                ///< of the order's file; empty without one
-};
-
-std::string hash_text(const std::string& text) {
-    const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
-    io::StateDict dict;
-    dict.insert("text", io::DType::u8, {static_cast<std::int64_t>(text.size())},
-                io::SharedBytes::own({bytes, bytes + text.size()}));
-    return io::hash(dict);
-}
-
-/// The batches of a file: a JSON list of lists of paths relative to the data's root.
-Batches read_order(const fs::path& file, const std::string& text, const std::vector<std::string>& names,
-                   std::int64_t iterations) {
-    const nlohmann::json lists = nlohmann::json::parse(text, nullptr, false);
-    check(lists.is_array(), file.c_str(), "not a JSON list of lists of paths");
-    check(static_cast<std::int64_t>(lists.size()) >= iterations, file.c_str(), lists.size(), " batches, ", iterations,
-          " expected (--iterations)");
-    std::unordered_map<std::string, std::size_t> numbers;
-    for (std::size_t i = 0; i < names.size(); ++i) numbers.emplace(names[i], i);
-    Batches batches;
-    for (std::int64_t i = 0; i < iterations; ++i) {
-        const nlohmann::json& list = lists[static_cast<std::size_t>(i)];
-        check(list.is_array() && !list.empty(), file.c_str(), "batch ", i, " is not a list of paths");
-        std::vector<std::size_t>& batch = batches.emplace_back();
-        for (const nlohmann::json& path : list) {
-            check(path.is_string(), file.c_str(), "batch ", i, " holds ", path.dump(), ", a path expected");
-            const auto found = numbers.find(path.get<std::string>());
-            check(found != numbers.end(), file.c_str(), "batch ", i, " asks for ", path.dump(),
-                  ", which is no training picture of the chosen classes");
-            batch.push_back(found->second);
-        }
-    }
-    return batches;
-}
-
-Plan make_plan(const TrainOptions& options) {
-    Plan plan;
-    vision::DataSet data = find_data(options);
-    check_pictures(data, describe_data(std::cout, data));
-    plan.classes = std::move(data.classes);
-    const vision::Preprocess sizes{.size = options.size, .crop = options.crop};
-    for (const vision::Sample& sample : vision::training_samples(plan.classes))
-        for (const vision::Source& source : vision::sources_of(sample.picture, sizes, options.tile)) {
-            plan.pictures.push_back(source);
-            plan.names.push_back(source.path.lexically_relative(options.data).generic_string() + source.place());
-        }
-    const std::int64_t iterations = options.settings.iterations;
-    if (options.order.empty()) {
-        vision::Sampler sampler(plan.pictures.size(), options.batch, options.settings.seed);
-        for (std::int64_t i = 0; i < iterations; ++i) plan.batches.push_back(sampler.batch(i));
-    } else {
-        const std::string text = io::read_text(options.order);
-        plan.batches = read_order(options.order, text, plan.names, iterations);
-        plan.order_hash = hash_text(text);
-    }
-    return plan;
-}
-
-/// All that the numbers of a run depend on: a resumed run must have the same.
-nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const Engine& engine) {
-    const TrainSettings& s = options.settings;
-    std::string names;
-    for (std::size_t i = 0; i < plan.pictures.size(); ++i)  // each picture once, however many tiles it has
-        if (const fs::path& path = plan.pictures[i].path; i == 0 || path != plan.pictures[i - 1].path)
-            names += path.lexically_relative(options.data).generic_string() + '\n';
-    return {{"pictures", hash_text(names)},
-            {"encoder", engine.encoder_hash()},
-            {"order", plan.order_hash},
-            {"size", size_text(options.size)},
-            {"crop", size_text(options.crop)},
-            {"tile", options.tile == vision::PictureSize{} ? "off" : size_text(options.tile)},
-            {"batch", options.batch},
-            {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
-            {"warmup", s.warmup},
-            {"hard-mining-ramp", s.hard_mining_ramp},
-            {"lr", s.lr},
-            {"final-lr", s.final_lr},
-            {"dropout", s.dropout},
-            {"seed", s.seed},
-            {"attention-eps", options.attention_eps},
-            {"precision", options.precision}};
-}
-
-void describe(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {
-    if (options.tile != vision::PictureSize{})
-        std::cout << plan.pictures.size() << " tiles or smaller pictures to learn from, tiles of " << options.tile
-                  << '\n';
-    std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
-              << "pictures " << options.size << ", middle " << options.crop << "; " << options.settings.iterations
-              << " iterations of " << plan.batches.front().size() << " pictures in " << options.precision << " on "
-              << options.device << "; " << threads << " threads" << std::endl;
-}
-
-/// What the features of the pictures depend on, besides the shapes: a file of features is used again for the same only.
-std::string feature_key(const Plan& plan, const Engine& engine) {
-    std::ostringstream text;
-    text << engine.encoder_hash() << ' ' << precision_name(engine.target().precision)
-         << (engine.target().gpu ? " gpu " : " cpu ") << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
-    std::error_code unknown;  // an unreadable picture is reported when it is read
-    for (const vision::Source& picture : plan.pictures)
-        text << picture.path.string() << picture.place() << ' ' << fs::file_size(picture.path, unknown) << ' '
-             << fs::last_write_time(picture.path, unknown).time_since_epoch().count() << '\n';
-    return text.str();
-}
-
-/// What a loader keeps of decoded pictures: nothing where their features are kept.
-std::size_t kept_pixels(const Plan& plan, const Engine& engine, const FeatureStore& features) {
-    if (!features.pictures.empty()) return 0;
-    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * engine.sizes().count());
-}
-
-/// The memory that a run asks for, without its features.
-MemoryUse memory_use(const Plan& plan, const Engine& engine) {
-    MemoryUse use{.crop = engine.sizes().crop,
-                  .batch = 1,
-                  .element_size = engine.element_size(),
-                  .batch_at_once = engine.target().gpu.has_value()};
-    for (const auto& batch : plan.batches) use.batch = std::max(use.batch, static_cast<std::int64_t>(batch.size()));
-    use.batches_waiting = static_cast<std::int64_t>(vision::LoaderLimits{}.batches_ahead) + 1;
-    for (const vision::ClassData& data : plan.classes)
-        use.judged = std::max(use.judged, static_cast<std::int64_t>(data.test.size()));
-    return use;
-}
-
-/// What was settled for a training run.
-struct MemoryPlan {
-    FeatureStore features;
-    std::size_t feature_bytes = 0, total = 0;  ///< of the features when all are there; of all memory, or the GPU's
-};
-
-/// Decides where features are kept and sees that all has room; throws Error, or warns, when it has not.
-MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engine& engine, const RunFolder& folder) {
-    MemoryUse use = memory_use(plan, engine);
-    MemoryPlan memory;
-    memory.features = choose_feature_store(options, engine, use, plan.batches, folder.features());
-    memory.feature_bytes = feature_bytes(engine, memory.features);
-    if (memory.features.file.empty()) use.features = memory.feature_bytes;
-    use.pictures = kept_pixels(plan, engine, memory.features);
-    memory.total = check_memory(engine, use, options.memory_limit);
-    if (!memory.features.file.empty()) memory.features.key = feature_key(plan, engine);
-    return memory;
-}
-
-/// "memory", "disk" or "off".
-const char* store_name(const FeatureStore& store) {
-    return store.pictures.empty() ? "off" : store.file.empty() ? "memory" : "disk";
-}
-
-void describe(const TrainOptions& options, const Engine& engine, const MemoryPlan& memory) {
-    const FeatureStore& store = memory.features;
-    std::cout << "features ";
-    if (!store.pictures.empty())
-        std::cout << "of " << store.pictures.size() << " pictures, " << megabytes(memory.feature_bytes)
-                  << ", are kept in " << (store.file.empty() ? "memory" : store.file.string());
-    else if (options.cache_features == "off")
-        std::cout << "are not kept";
-    else
-        std::cout << "are not kept: no picture comes twice, or there is no room";
-    std::cout << "; about " << megabytes(memory.total) << " of " << memory_name(engine) << " in all" << std::endl;
-}
-
-/// The largest and the mean value of the maps of some training pictures: what is usual for good parts. Heat maps are
-/// coloured by it.
-nlohmann::json usual_map(const Engine& engine, const Plan& plan) {
-    constexpr std::size_t wanted = 16;
-    const std::size_t step = std::max<std::size_t>(1, plan.pictures.size() / wanted);
-    Batches batches;
-    for (std::size_t i = 0; i < plan.pictures.size(); i += step) batches.push_back({i});
-    vision::Loader loader(plan.pictures, batches, engine.sizes(), {.cache_bytes = 0});
-    double sum = 0, peak = 0;
-    while (const auto batch = loader.next()) {
-        const Judgement judged = std::move(engine.judge(batch->pixels, 1).front());
-        sum += std::accumulate(judged.map.begin(), judged.map.end(), 0.0) / static_cast<double>(judged.map.size());
-        peak = std::max(peak, static_cast<double>(*std::ranges::max_element(judged.map)));
-    }
-    return {{"mean", sum / static_cast<double>(batches.size())}, {"peak", peak}};
-}
 
 /// What became of the features: shown, and kept with the model.
 nlohmann::json feature_summary(const FeatureStore& store, const FeatureUse& use) {
@@ -225,6 +34,14 @@ nlohmann::json feature_summary(const FeatureStore& store, const FeatureUse& use)
             {"bytes", use.bytes},
             {"hits", use.hits},
             {"asked", use.asked}};
+}
+
+/// config.json: all values of the run, and the classes that it found.
+void write_config(const RunFolder& folder, const TrainOptions& options, const std::vector<vision::ClassData>& classes) {
+    nlohmann::ordered_json config = options.config.empty() ? run_config(options) : options.config;
+    config["classes"] = nlohmann::json::array();
+    for (const vision::ClassData& data : classes) config["classes"].push_back(data.name);
+    io::write_text(folder.config(), config.dump(1) + '\n');
 }
 
 /// Steps from the training's iteration to the last. Returns false when it was interrupted; the state is saved then.
@@ -278,18 +95,55 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
         if (is_judged) {
             progress.pause();
             trim_memory();
-            print_table(evaluate_all(engine, plan.classes, options.data, false));
+            print_table(evaluate_all(engine, plan.classes, options.data));
             trim_memory();
         }
     }
     return true;
 }
 
+/// Some of each class's training pictures, evenly chosen, as test pictures.
+std::vector<vision::ClassData> some_learnt(const std::vector<vision::ClassData>& classes) {
+    constexpr std::size_t wanted = 50;
+    std::vector<vision::ClassData> some;
+    for (const vision::ClassData& data : classes) {
+        vision::ClassData& part = some.emplace_back();
+        part.name = data.name;
+        const std::size_t step = std::max<std::size_t>(1, data.train.size() / wanted);
+        for (std::size_t i = 0; i < data.train.size(); i += step) part.test.push_back(data.train[i]);
+    }
+    return some;
+}
+
+/// The decision: from labelled test pictures, whose reports are given; from good pictures that were held out; from good
+/// test pictures; and where there is nothing else, from pictures that were learnt from.
+Decision find_decision(const TrainOptions& options, const Plan& plan, const Engine& engine,
+                       const std::vector<ClassReport>& reports) {
+    const DecideFrom from = options.decide.from;
+    const double rate = options.decide.false_alarm_rate;
+    const auto has_good = [](const vision::ClassData& data) {
+        return std::ranges::count(data.test, false, &vision::Sample::anomalous) > 0;
+    };
+    const auto from_good = [&](const std::vector<ClassReport>& judged, const char* source) {
+        return decide_from_good(judged_pictures_of(judged), rate, source);
+    };
+    if (from == DecideFrom::labels ||
+        (from == DecideFrom::any && plan.held.empty() && std::ranges::all_of(plan.classes, has_both_kinds)))
+        return decide_from_labels(judged_pictures_of(reports), "the labelled test pictures");
+    if (!plan.held.empty())
+        return from_good(evaluate_all(engine, plan.held, options.data), "good pictures held out of training");
+    if (std::ranges::all_of(plan.classes, has_good)) return from_good(reports, "the good test pictures");
+    warn(
+        "thresholds rest on pictures that were learnt from, whose scores are lower than those of others; "
+        "'dinomaly calibrate' finds better ones from other good pictures");
+    return from_good(evaluate_all(engine, some_learnt(plan.classes), options.data), "pictures that were learnt from");
+}
+
 }  // namespace
 
-TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
+TrainOutcome run_train(const TrainOptions& options) {
     const RunFolder folder(options.out);
-    folder.check_state(options.resume);
+    if (!options.dry_run) folder.check_state(options.resume);
     const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
@@ -298,9 +152,10 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     settle_tile(engine, options.tile);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);
-    folder.make();
-    describe(options, plan, engine, threads);
-    describe(options, engine, memory);
+    if (!options.dry_run) folder.make();
+    describe_run(options, plan, engine, threads);
+    describe_memory(options, engine, memory);
+    if (options.dry_run) return {};
 
     nlohmann::json settings = run_settings(options, plan, engine);
     Training training(engine, options.settings);
@@ -311,6 +166,7 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
               training.iteration(), " already, beyond --iterations ", options.settings.iterations);
         std::cout << "going on from iteration " << training.iteration() << std::endl;
     }
+    write_config(folder, options, plan.classes);
     try {
         if (!learn(options, plan, engine, training, memory.features, folder, settings, seconds_before))
             return {status_interrupted, {}};
@@ -323,21 +179,30 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     trim_memory();
     settings["iterations"] = options.settings.iterations;
     settings["features"] = feature_summary(memory.features, training.features());
-    settings["good_map"] = usual_map(engine, plan);
     std::vector<std::string> names;
     for (const vision::ClassData& data : plan.classes) names.push_back(data.name);
     engine.set_metadata(names, settings);
+    engine.save(folder.model());  // before anything can go wrong with pictures to judge
+
+    TrainOutcome outcome{status_done,
+                         evaluate_all(engine, plan.classes, options.data, {.curves = true, .progress = {}})};
+    const Decision decision = find_decision(options, plan, engine, outcome.reports);
+    engine.set_decision(to_json(decision));
     engine.save(folder.model());
     std::cout << "wrote " << folder.model().string() << std::endl;
-
-    TrainOutcome outcome{
-        status_done,
-        judge_and_report(engine, plan.classes, options.data, keep_maps, {.model = folder.model(), .log = folder.log()},
-                         {.report = folder.report(), .csv = folder.csv(), .markdown = folder.markdown()})};
     if (!outcome.reports.empty()) {
         io::write_text(folder.metrics(), to_json(outcome.reports).dump(1) + '\n');
         print_table(outcome.reports);
     }
+    print_decision(decision);
+    RunReport run = begin_report(
+        engine, plan.classes, options.data,
+        {.model = folder.model(), .log = folder.log(), .title = options.report_title, .notes = options.report_notes});
+    add_to_report(run, engine, plan.classes, options.data, outcome.reports);
+    write_results(run, outcome.reports, engine.architecture(),
+                  {.report = options.report.empty() ? folder.report() : options.report,
+                   .csv = folder.csv(),
+                   .markdown = folder.markdown()});
     return outcome;
 }
 
