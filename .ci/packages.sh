@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build needs on Debian and Ubuntu, quietly nothing when all is there. To be sourced.
 #
-#   install_packages PACKAGE=PROBE...   PROBE is a command, or a header in <...> that the compiler must find
+#   install_packages PACKAGE=PROBE...   PROBE is a command, a header in <...> that the compiler must find, or an import
+#                                       that Python must manage
 #   program_packages, test_packages     such lists: to build the program; to build and run the tests besides
 #   configure_and_build SOURCE BUILD TARGET [CMAKE_OPTION...]
 
@@ -23,6 +24,7 @@ missing_packages() {
             printf '#if !__has_include(%s)\n#error missing\n#endif\n' "$probe" |
                 c++ -std=c++20 -I/usr/include/eigen3 -E -x c++ - >/dev/null 2>&1
             ;;
+        'import '*) python3 -c "$probe" >/dev/null 2>&1 ;;
         *) command -v "$probe" >/dev/null ;;
         esac || echo "${row%%=*}"
     done

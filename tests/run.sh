@@ -8,6 +8,7 @@
 #     -L, -R    only tests with this label, or with this name (as ctest takes them)
 #   DINOMALY_GOLDEN=DIR     another golden set for the tests labelled golden
 #   DINOMALY_PYTHON=python  the interpreter for comparisons with PyTorch
+#   DINOMALY_ONNX_PYTHON=python  and with ONNX Runtime; with --all one is made in build/ where PyPI can be reached
 #
 # Release builds lie in build/, sanitizer builds in build-asan/ and build-tsan/. The last line is
 # "N passed, N failed[, N skipped]"; the exit status is 0 when nothing failed.
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     *)
-        sed -n '3,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        sed -n '3,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         [ "$1" = -h ] || [ "$1" = --help ] && exit 0
         exit 2
         ;;
@@ -85,12 +86,30 @@ build_and_test() {
     skipped=$((skipped + absent))
 }
 
+# An interpreter with ONNX Runtime, for the comparison with exported models: the one that is named, else one of our own.
+find_onnx_runtime() {
+    local folder="$root/build/onnx-python" modules='import numpy, onnx, onnxruntime, PIL'
+    if "${DINOMALY_ONNX_PYTHON:-${DINOMALY_PYTHON:-false}}" -c "$modules" 2>/dev/null; then return; fi
+    if ! "$folder/bin/python" -c "$modules" 2>/dev/null; then
+        echo "== installing ONNX Runtime from PyPI into $folder, for one test"
+        install_packages 'python3-venv=import ensurepip' >/dev/null 2>&1
+        if ! { python3 -m venv "$folder" && "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --retries 1 --timeout 20 'numpy' 'onnx>=1.15' 'onnxruntime>=1.17' 'pillow>=9.1'; } >/dev/null 2>&1; then
+            echo "== it cannot be had here: the test program/onnx_runtime will be skipped"
+            rm -rf "$folder"
+            return
+        fi
+    fi
+    export DINOMALY_ONNX_PYTHON="$folder/bin/python"
+}
+
 if ! install_packages "${program_packages[@]}" "${test_packages[@]}"; then
     failed=1
     finish
 fi
 
 if [ "$all" = true ]; then
+    find_onnx_runtime
     build_and_test build "" -D CMAKE_BUILD_TYPE=Release -D DINOMALY_CUDA=AUTO -D DINOMALY_GPU_TESTS=ON
     sanitizer=(-D CMAKE_BUILD_TYPE=Debug -D DINOMALY_BUILD_EXAMPLES=OFF -D DINOMALY_BUILD_BENCHMARKS=OFF)
     build_and_test build-asan "" "${sanitizer[@]}" -D DINOMALY_SANITIZE=address,undefined

@@ -21,6 +21,8 @@ int run_command_line(int argc, char** argv) {
     add_predict(app, action);
     add_info(app, action);
     add_convert(app, action);
+    add_prepare(app, action);
+    add_export(app, action);
     add_demo(app, action);
     add_bench(app, action);
     try {

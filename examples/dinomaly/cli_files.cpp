@@ -18,13 +18,21 @@ void add_info(CLI::App& app, Action& action) {
 }
 
 void add_convert(CLI::App& app, Action& action) {
-    CLI::App* command = add_command(app, "convert", "Write a weight file as safetensors in another element type",
-                                    "dinomaly convert dinov2_vits14.pth dinov2_vits14.safetensors --dtype bf16");
+    CLI::App* command =
+        add_command(app, "convert", "Write a weight file as safetensors, in another element type, or a part of it",
+                    "dinomaly convert dinov2_vits14.pth dinov2_vits14.safetensors --dtype bf16");
     const auto options = std::make_shared<ConvertOptions>();
     command->add_option("in", options->in, "A .safetensors or PyTorch .pth file")->required()->type_name("IN");
     command->add_option("out", options->out, "The safetensors file to write")->required()->type_name("OUT");
     command->add_option("--dtype", options->dtype, "Element type of its floating-point tensors")
         ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+        ->capture_default_str();
+    command
+        ->add_option("--to", options->to,
+                     "same: all tensors as they are; authors: a whole model, exactly the names that the authors' "
+                     "PyTorch code loads; encoder: its encoder alone, as DINOv2 is published; trained: bottleneck and "
+                     "decoder alone")
+        ->check(CLI::IsMember({"same", "authors", "encoder", "trained"}))
         ->capture_default_str();
     command->callback([options, &action] { action = [options] { return run_convert(*options); }; });
 }

@@ -49,6 +49,27 @@ void add_classes(CLI::App& command, std::vector<std::string>& classes) {
         ->type_name("A,B,..");
 }
 
+void add_data_options(CLI::App& command, DataOptions& options) {
+    command
+        .add_option(
+            "--data", options.data,
+            "Root of the data set: CLASS/train/good and CLASS/test, VisA_pytorch, realiad_1024 with its lists, or "
+            "a folder of good pictures")
+        ->required()
+        ->type_name("DIR");
+    command
+        .add_option("--dataset", options.dataset,
+                    "The data set, and with it the layout; auto recognises it and says why")
+        ->check(CLI::IsMember({"auto", "mvtec", "visa", "realiad", "mpdd", "folder"}))
+        ->capture_default_str();
+    command
+        .add_option("--lists", options.lists,
+                    "Real-IAD: the folder of lists below DIR, as realiad_jsons_sv or realiad_jsons_fuiad_0.1")
+        ->type_name("NAME")
+        ->capture_default_str();
+    add_classes(command, options.classes);
+}
+
 void add_memory_limit(CLI::App& command, std::size_t& limit) {
     constexpr double kilo = 1000, kibi = 1024;
     const std::map<std::string, double> units = {
@@ -64,17 +85,23 @@ void add_memory_limit(CLI::App& command, std::size_t& limit) {
         ->type_name("SIZE");
 }
 
+namespace {
+
+/// Reads 448 or 512x448; returns whether it is one of them, with sides above 0.
+bool parse_size(const std::string& text, vision::PictureSize& size) {
+    static const std::regex known("([0-9]{1,6})(x([0-9]{1,6}))?");
+    std::smatch found;
+    if (!std::regex_match(text, found, known)) return false;
+    const int width = std::stoi(found[1]);
+    size = {width, found[3].matched ? std::stoi(found[3]) : width};
+    return size.width > 0 && size.height > 0;
+}
+
+}  // namespace
+
 void add_size(CLI::App& command, const std::string& name, vision::PictureSize& size, const std::string& what) {
-    const auto parse = [&size](const std::string& text) {
-        static const std::regex known("([0-9]{1,6})(x([0-9]{1,6}))?");
-        std::smatch found;
-        if (!std::regex_match(text, found, known)) return false;
-        const int width = std::stoi(found[1]);
-        size = {width, found[3].matched ? std::stoi(found[3]) : width};
-        return size.width > 0 && size.height > 0;
-    };
     CLI::Option* option = command.add_option(
-        name, CLI::callback_t([parse](const CLI::results_t& texts) { return parse(texts.front()); }), what);
+        name, CLI::callback_t([&size](const CLI::results_t& texts) { return parse_size(texts.front(), size); }), what);
     option->type_name("N or WxH");
     if (size != vision::PictureSize{}) option->default_str(size_text(size));
 }
@@ -82,6 +109,19 @@ void add_size(CLI::App& command, const std::string& name, vision::PictureSize& s
 void add_file_sizes(CLI::App& command, vision::PictureSize& size, vision::PictureSize& crop) {
     add_size(command, "--size", size, "Pictures are resized to this; by default as the model's file says");
     add_size(command, "--crop", crop, "The middle of this size is looked at; by default as the model's file says");
+}
+
+void add_file_tile(CLI::App& command, std::optional<vision::PictureSize>& tile) {
+    const auto parse = [&tile](const CLI::results_t& texts) {
+        tile.emplace();
+        return texts.front() == "off" || parse_size(texts.front(), *tile);
+    };
+    command
+        .add_option(
+            "--tile", CLI::callback_t(parse),
+            "Larger pictures are judged in overlapping tiles of so many of their own pixels; off: as a whole. By "
+            "default as the model's file says")
+        ->type_name("N, WxH or off");
 }
 
 }  // namespace dinomaly::program

@@ -5,9 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "data_options.hpp"
 #include "dinomaly/vision/image.hpp"
 
 namespace dinomaly::program {
@@ -23,17 +25,24 @@ void add_device(CLI::App& command, std::string& device);
 /// fp32 or bf16 and, where the command only judges, int8.
 void add_precision(CLI::App& command, std::string& precision, bool judges);
 void add_classes(CLI::App& command, std::vector<std::string>& classes);
+/// --data, --dataset, --lists and --classes.
+void add_data_options(CLI::App& command, DataOptions& options);
 void add_memory_limit(CLI::App& command, std::size_t& limit);
 /// An option like 448, or 512x448 (width x height); what `size` holds is its default.
 void add_size(CLI::App& command, const std::string& name, vision::PictureSize& size, const std::string& what);
 /// --size and --crop of a command that reads a model's file.
 void add_file_sizes(CLI::App& command, vision::PictureSize& size, vision::PictureSize& crop);
 
+/// --tile of a command that reads a model's file: sides, or "off".
+void add_file_tile(CLI::App& command, std::optional<vision::PictureSize>& tile);
+
 void add_train(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 void add_predict(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);
+void add_prepare(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_demo(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 

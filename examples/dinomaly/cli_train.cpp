@@ -14,10 +14,7 @@ void add_train(CLI::App& app, Action& action) {
     const auto options = std::make_shared<TrainOptions>();
     TrainOptions& o = *options;
     TrainSettings& s = o.settings;
-    command->add_option("--data", o.data, "Folder with CLASS/train/good and CLASS/test, or a folder of good pictures")
-        ->required()
-        ->type_name("DIR");
-    add_classes(*command, o.classes);
+    add_data_options(*command, o);
     command->add_option("--encoder", o.encoder, "Published DINOv2 weights, .pth or .safetensors")
         ->required()
         ->type_name("FILE");
@@ -28,6 +25,10 @@ void add_train(CLI::App& app, Action& action) {
     CLI::Option_group* sizes = command->add_option_group("Sizes");
     add_size(*sizes, "--size", o.size, "Pictures are resized to this");
     add_size(*sizes, "--crop", o.crop, "The middle of this size is used; multiples of the encoder's patch, 14");
+    add_size(
+        *sizes, "--tile", o.tile,
+        "Larger pictures are learnt and judged in overlapping tiles of so many of their own pixels, each resized to "
+        "--size; by default as a whole");
     sizes->add_option("--batch", o.batch, "Pictures an iteration")->check(CLI::PositiveNumber)->capture_default_str();
     sizes->add_option("--iterations", s.iterations, "Iterations of the run")
         ->check(CLI::PositiveNumber)

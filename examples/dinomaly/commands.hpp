@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "data_options.hpp"
 #include "dinomaly/evaluate.hpp"
 #include "engine.hpp"
 
@@ -19,10 +21,10 @@ inline constexpr int status_bad_input = 1;
 inline constexpr int status_wrong_usage = 2;
 inline constexpr int status_interrupted = 130;
 
-struct TrainOptions {
-    std::filesystem::path data, encoder, out;
-    std::vector<std::string> classes;  ///< empty: all that are found
+struct TrainOptions : DataOptions {
+    std::filesystem::path encoder, out;
     vision::PictureSize size = 448, crop = 392;
+    vision::PictureSize tile;  ///< none: pictures are not cut
     std::size_t batch = 16;
     TrainSettings settings;
     double attention_eps = 0;
@@ -45,24 +47,38 @@ struct TrainOutcome {
 /// Trains; with keep_maps the reports hold the maps.
 TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
 
-struct EvalOptions {
-    std::filesystem::path model, data, json, maps;
-    std::vector<std::string> classes;
-    vision::PictureSize size, crop;  ///< none: the file's
-    int threads = 0;                 ///< 0: one a core
+struct EvalOptions : DataOptions {
+    std::filesystem::path model, json, maps, report, csv, markdown;
+    vision::PictureSize size, crop;           ///< none: the file's
+    std::optional<vision::PictureSize> tile;  ///< nothing: the file's; none: pictures are not cut
+    int threads = 0;                          ///< 0: one a core
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;  ///< bytes; 0: none
 };
 int run_eval(const EvalOptions& options);
 
+/// predict's pictures as they arrive in a folder.
+struct WatchOptions {
+    std::filesystem::path folder;   ///< empty: pictures are arguments
+    double poll = 0;                ///< seconds between two looks; 0: the kernel tells, where it can
+    bool only_new = false;          ///< passes over what is there at the start
+    std::filesystem::path move_to;  ///< of pictures that were judged; empty: they stay and are noted in `done`
+    std::filesystem::path done;     ///< empty: a hidden file in the folder
+    bool sync = false;              ///< forces each line onto the disk
+};
+
 struct PredictOptions {
-    std::filesystem::path model, out, json;
-    std::vector<std::filesystem::path> pictures;
+    std::filesystem::path model, out, json;       ///< json: "-" is standard output
+    std::vector<std::filesystem::path> pictures;  ///< "-" stands for the lines of standard input
+    WatchOptions watch;
+    ThresholdOptions thresholds;
+    bool jsonl = false;  ///< JSON lines on standard output, too
     vision::PictureSize size, crop;
+    std::optional<vision::PictureSize> tile;  ///< nothing: the file's; none: pictures are not cut
     int threads = 0;
     std::string device = "cpu", precision = "fp32";
     std::size_t memory_limit = 0;
-    std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: the model's own
+    std::pair<float, float> range{0.0F, 0.0F};  ///< map values of the first and the last colour; equal: absolute
     std::filesystem::path maps;                 ///< folder of raw maps; empty: none
     std::string map_format = "png";
     std::int64_t min_area = 1;  ///< pixels of the smallest defect that is listed
@@ -75,11 +91,26 @@ struct InfoOptions {
 };
 int run_info(const InfoOptions& options);
 
+struct PrepareVisaOptions {
+    std::filesystem::path data, split, out;
+    bool link = false;  ///< hard links instead of copies where the file system can
+};
+int run_prepare_visa(const PrepareVisaOptions& options);
+
 struct ConvertOptions {
     std::filesystem::path in, out;
     std::string dtype = "f32";
+    std::string to = "same";  ///< which tensors, under which names: same, authors, encoder, trained
 };
 int run_convert(const ConvertOptions& options);
+
+struct ExportOptions {
+    std::filesystem::path model, onnx;
+    vision::PictureSize size, crop;  ///< none: the file's
+    std::int64_t opset = 17;
+    bool external_data = false;  ///< weights in a second file in any case
+};
+int run_export(const ExportOptions& options);
 
 struct DemoOptions {
     std::filesystem::path out = "demo", encoder;

@@ -138,23 +138,27 @@ void warn(const std::string& text) {
     std::cerr << "warning: " << text << std::endl;
 }
 
-void warn_of_mask_sizes(const std::vector<vision::ClassData>& classes) {
-    for (const vision::ClassData& data : classes) {
-        for (const vision::Sample& sample : data.test) {
-            const std::string warning = vision::mask_size_warning(sample);
-            if (!warning.empty()) warn(warning + "; both are resized");
-        }
-    }
+void settle_tile(Engine& engine, vision::PictureSize tile) {
+    engine.set_tile(tile);
+    const vision::PictureSize size = engine.sizes().size;
+    if (tile != vision::PictureSize{} && (tile.width < size.width || tile.height < size.height))
+        warn("--tile " + size_text(tile) + " is smaller than --size " + size_text(size) +
+             ": tiles are enlarged, which takes time and shows nothing more");
+}
+
+std::string tile_text(vision::PictureSize tile) {
+    if (tile == vision::PictureSize{}) return "";
+    std::ostringstream text;
+    text << ", tiles of " << tile;
+    return text.str();
 }
 
 std::vector<ClassReport> evaluate_all(const Engine& engine, const std::vector<vision::ClassData>& classes,
-                                      const std::filesystem::path& root, bool keep_maps) {
+                                      const std::filesystem::path& root, EvaluateOptions options) {
     std::vector<ClassReport> reports;
     for (const vision::ClassData& data : classes) {
         if (data.test.empty()) continue;
         Progress progress("judging " + data.name, "pictures", static_cast<std::int64_t>(data.test.size()));
-        EvaluateOptions options;
-        options.keep_maps = keep_maps;
         options.progress = [&](std::size_t done) { progress.update(static_cast<std::int64_t>(done)); };
         reports.push_back(evaluate_class(engine, data, root, options));
     }

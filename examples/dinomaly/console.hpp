@@ -50,12 +50,15 @@ void print_table(const std::vector<ClassReport>& reports);
 /// A line "warning: .." on standard error.
 void warn(const std::string& text);
 
-/// Warns of every mask whose size differs from its picture's.
-void warn_of_mask_sizes(const std::vector<vision::ClassData>& classes);
+/// Gives an engine its tile. Throws where its sides are impossible; warns where tiles are enlarged.
+void settle_tile(class Engine& engine, vision::PictureSize tile);
+
+/// ", tiles of 1024x1024", or nothing.
+std::string tile_text(vision::PictureSize tile);
 
 /// Evaluates all classes that have test pictures, showing progress.
 std::vector<ClassReport> evaluate_all(const class Engine& engine, const std::vector<vision::ClassData>& classes,
-                                      const std::filesystem::path& root, bool keep_maps);
+                                      const std::filesystem::path& root, EvaluateOptions options = {});
 
 /// Throws unless a file can be made at `path`; an empty path is not asked for and passes.
 void check_writable(const std::filesystem::path& path);

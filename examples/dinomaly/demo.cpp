@@ -4,16 +4,14 @@
 #include <algorithm>
 #include <iostream>
 #include <numeric>
-#include <sstream>
 
 #include "commands.hpp"
 #include "console.hpp"
 #include "demo_parts.hpp"
-#include "dinomaly/io/file.hpp"
 #include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/overlay.hpp"
-#include "report.hpp"
 #include "run_folder.hpp"
+#include "run_report.hpp"
 #include "untrained_encoder.hpp"
 
 namespace dinomaly::program {
@@ -48,7 +46,8 @@ TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
 /// Makes room for a new run where an earlier demo left one.
 void remove_earlier_run(const RunFolder& folder) {
     std::error_code ignored;  // what is left shows when the run is made
-    for (const fs::path& file : {folder.log(), folder.state(), folder.model(), folder.features(), folder.metrics()})
+    for (const fs::path& file : {folder.log(), folder.state(), folder.model(), folder.features(), folder.metrics(),
+                                 folder.csv(), folder.markdown(), folder.report()})
         fs::remove(file, ignored);
 }
 
@@ -82,44 +81,17 @@ std::vector<std::size_t> examples_of(const vision::ClassData& data) {
     return chosen;
 }
 
-ReportFigures figures_of(const ClassReport& report) {
-    const anomaly::PixelMetrics& pixel = report.above_zero;
-    return {report.image.auroc, report.image.ap, report.image.f1_max, pixel.auroc, pixel.ap, pixel.f1_max, pixel.aupro};
-}
-
-/// Adds a class to the page and writes its heat maps beside it.
-void show_class(const fs::path& out, const vision::ClassData& data, const ClassReport& report,
-                const vision::Preprocess& sizes, ReportData& page) {
-    ReportClass& shown = page.classes.emplace_back();
-    shown.name = report.name;
-    shown.figures = figures_of(report);
-    shown.threshold = report.image.f1_threshold;
-    for (const PictureResult& picture : report.pictures)
-        (picture.anomalous ? shown.bad_scores : shown.good_scores).push_back(picture.score);
-
+/// Writes heat maps of a class beside the page.
+void write_overlays(const fs::path& out, const vision::ClassData& data, const ClassReport& report,
+                    const vision::Preprocess& sizes) {
     const vision::OverlayStyle style = overlay_style(report);
     for (const std::size_t i : examples_of(data)) {
         const vision::Sample& sample = data.test[i];
-        ReportExample& example = page.examples.emplace_back();
-        example.class_name = report.name;
-        example.name = sample.defect + '/' + sample.picture.filename().string();
-        example.is_bad = sample.anomalous;
-        example.score = report.pictures[i].score;
-        example.picture = vision::read_rgb(sample.picture);
-        if (sample.mask) example.mask = vision::read_grey(*sample.mask);
         const std::span<const float> map(report.maps.data() + i * map_pixels, map_pixels);
-        example.overlay = vision::overlay(example.picture, map, 256, 256, sizes, style);
         const std::string name = report.name + '-' + sample.defect + '-' + sample.picture.stem().string();
-        vision::write_png(out / (name + "-overlay.png"), example.overlay);
+        vision::write_png(out / (name + "-overlay.png"),
+                          vision::overlay(vision::read_rgb(sample.picture), map, 256, 256, sizes, style));
     }
-}
-
-std::vector<double> read_losses(const fs::path& log) {
-    std::vector<double> losses;
-    std::istringstream lines(io::read_text(log));
-    for (std::string line; std::getline(lines, line);)
-        losses.push_back(nlohmann::json::parse(line).at("loss").get<double>());
-    return losses;
 }
 
 const char* const untrained_words =
@@ -145,24 +117,20 @@ int run_demo(const DemoOptions& options) {
     const TrainOutcome outcome = run_train(train, true);
     if (outcome.status != status_done) return outcome.status;
 
-    ReportData page;
+    RunReport page;
     page.title = "Dinomaly demo";
-    page.summary = {
-        "One model has learned from the good parts of all kinds below, " + std::to_string(train.settings.iterations) +
-            " iterations of " + std::to_string(train.batch) +
-            " pictures. It has never seen a bad part. The figures are those of parts that it has not learned from.",
-        is_untrained ? untrained_words : "The encoder is the published checkpoint " + options.encoder.string() + '.'};
-    page.settings = {{"pictures", size_text(train.size)},
-                     {"iterations", std::to_string(train.settings.iterations)},
-                     {"batch", std::to_string(train.batch)},
-                     {"seed", std::to_string(options.seed)},
-                     {"encoder", is_untrained ? "untrained, fixed seed" : options.encoder.string()}};
+    page.notes = {is_untrained ? untrained_words
+                               : "The encoder is the published checkpoint " + options.encoder.string() + '.'};
+    page.log = RunFolder(train.out).log();
+    page.sizes = {.size = train.size, .crop = train.crop};
     const std::vector<vision::ClassData> classes = vision::scan(train.data);
-    for (std::size_t i = 0; i < classes.size(); ++i)
-        show_class(options.out, classes[i], outcome.reports[i], {.size = train.size, .crop = train.crop}, page);
-    page.mean = figures_of(mean_report(outcome.reports));
-    page.losses = read_losses(RunFolder(train.out).log());
-    write_report(options.out / "report.html", page);
+    page.expected_classes = classes.size();
+    describe_model(page, RunFolder(train.out).model());
+    for (std::size_t i = 0; i < classes.size(); ++i) {
+        add_class(page, classes[i], outcome.reports[i]);
+        write_overlays(options.out, classes[i], outcome.reports[i], page.sizes);
+    }
+    write_run_report(options.out / "report.html", page);
     std::cout << "\nlook at " << (options.out / "report.html").string() << " and "
               << (options.out / "*-overlay.png").string()
               << "\nthe model: " << (train.out / "model.safetensors").string() << std::endl;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "any_model.hpp"
+#include "dinomaly/tiled.hpp"
 #include "dinomaly/work.hpp"
 #include "gpu.hpp"
 
@@ -64,6 +65,16 @@ Engine Engine::random(const std::string& architecture, const vision::Preprocess&
 const vision::Preprocess& Engine::sizes() const {
     return model_->info.sizes;
 }
+vision::PictureSize Engine::tile() const {
+    return model_->info.tile;
+}
+void Engine::set_tile(vision::PictureSize tile) {
+    if (tile != vision::PictureSize{}) vision::check_tile(tile);
+    model_->info.tile = tile;
+}
+vision::Preprocess Engine::map_sizes(vision::PictureSize picture) const {
+    return vision::Tiling(picture, sizes(), tile()).map_sizes();
+}
 const std::vector<std::string>& Engine::classes() const {
     return model_->info.classes;
 }
@@ -72,6 +83,12 @@ const nlohmann::json& Engine::training() const {
 }
 const std::string& Engine::encoder_hash() const {
     return model_->info.encoder_hash;
+}
+const std::string& Engine::trained_hash() const {
+    return model_->info.trained_hash;
+}
+const nlohmann::json& Engine::decision() const {
+    return model_->info.decision;
 }
 const DinomalyConfig& Engine::config() const {
     return model_->config;
@@ -108,11 +125,17 @@ void Engine::set_metadata(const std::vector<std::string>& classes, const nlohman
     model_->info.classes = classes;
     model_->info.training = training;
 }
+void Engine::set_decision(const nlohmann::json& decision) {
+    model_->info.decision = decision;
+}
 void Engine::save(const std::filesystem::path& file) {
     model_->save(file);
 }
 std::vector<Judgement> Engine::judge(std::span<const float> pixels, std::int64_t count) const {
     return model_->judge(pixels, count);
+}
+Judgement Engine::judge(const vision::Image& picture) const {
+    return judge_tiled(*this, picture, tile());
 }
 
 // --- training

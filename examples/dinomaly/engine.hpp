@@ -23,10 +23,11 @@ struct DinomalyConfig;
 
 namespace dinomaly::program {
 
-/// The judgement of one picture: its score and its map [256, 256].
+/// The judgement of one picture: its score and its map [map_height, map_width].
 struct Judgement {
     float score = 0;
     std::vector<float> map;
+    int map_width = 256, map_height = 256;
 };
 
 /// Settings of a training run, as the library's TrainConfig.
@@ -37,6 +38,7 @@ struct TrainSettings {
     std::int64_t hard_mining_ramp = 1000;
     double lr = 2e-3;
     double final_lr = 2e-4;
+    double adam_eps = 1e-10;  ///< added to the denominator of StableAdamW
     double dropout = 0.2;
     std::uint64_t seed = 1;
 };
@@ -81,9 +83,17 @@ public:
 
     const Target& target() const { return target_; }
     const vision::Preprocess& sizes() const;
+    /// Pictures that are larger are learnt and judged in tiles of so many of their pixels; none: as a whole.
+    vision::PictureSize tile() const;
+    /// Replaces the tile. Throws for sides that are not 1 .. 100000, unless both are 0: none.
+    void set_tile(vision::PictureSize tile);
+    /// How the map of a picture of these sides lies over it, for vision::overlay.
+    vision::Preprocess map_sizes(vision::PictureSize picture) const;
     const std::vector<std::string>& classes() const;
     const nlohmann::json& training() const;
     const std::string& encoder_hash() const;
+    const std::string& trained_hash() const;  ///< empty before it was saved
+    const nlohmann::json& decision() const;   ///< dinomaly/decision.hpp; an empty object: none
     const DinomalyConfig& config() const;
     /// Bytes of one activation.
     std::size_t element_size() const;
@@ -100,10 +110,13 @@ public:
     void load_trained(const std::filesystem::path& file);
     /// What save() writes into the metadata.
     void set_metadata(const std::vector<std::string>& classes, const nlohmann::json& training);
+    void set_decision(const nlohmann::json& decision);
     void save(const std::filesystem::path& file);
 
     /// Judges `count` prepared pictures, pixels [count, 3, height, width].
     std::vector<Judgement> judge(std::span<const float> pixels, std::int64_t count) const;
+    /// Judges a decoded picture of any size, in tiles where the model has them (dinomaly/tiled.hpp).
+    Judgement judge(const vision::Image& picture) const;
 
 private:
     friend class Training;

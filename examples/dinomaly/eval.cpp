@@ -8,9 +8,11 @@
 
 #include "commands.hpp"
 #include "console.hpp"
+#include "data_report.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/safetensors.hpp"
 #include "memory_plan.hpp"
+#include "result_files.hpp"
 
 namespace dinomaly::program {
 
@@ -63,27 +65,35 @@ MemoryUse memory_use(const Engine& engine, const std::vector<vision::ClassData>&
 int run_eval(const EvalOptions& options) {
     check_writable(options.json);
     check_writable(options.maps);
+    const ResultFiles files{.report = options.report, .csv = options.csv, .markdown = options.markdown};
+    for (const std::filesystem::path& file : {files.report, files.csv, files.markdown}) check_writable(file);
     const Target target = choose_target(options.device, options.precision);
     use_threads(options.threads);
-    const std::vector<vision::ClassData> classes = vision::scan(options.data, options.classes);
+    const vision::DataSet data_set = find_data(options);
+    const std::vector<vision::ClassData>& classes = data_set.classes;
     for (const vision::ClassData& data : classes)
         if (data.test.empty()) warn("class '" + data.name + "' has no test pictures and is left out");
     check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
-    warn_of_mask_sizes(classes);
-    const Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    check_pictures(data_set, describe_data(std::cout, data_set));
+    Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    settle_tile(engine, options.tile.value_or(engine.tile()));
     std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
-              << "; " << options.precision << std::endl;
+              << tile_text(engine.tile()) << "; " << options.precision << std::endl;
     check_memory(engine, memory_use(engine, classes), options.memory_limit);
-    const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
+    const std::vector<ClassReport> reports =
+        evaluate_all(engine, classes, options.data,
+                     {.keep_maps = !options.maps.empty(), .curves = !options.report.empty(), .progress = {}});
+    write_results(engine, classes, options.data, reports, {.model = options.model}, files);
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
     if (!options.maps.empty()) write_maps(options.maps, reports);
     print_table(reports);
     if (target.precision == Precision::int8) {
         std::cout << "the same in fp32, to tell what 8-bit codes cost:" << std::endl;
-        const Engine exact =
+        Engine exact =
             Engine::open(options.model, options.size, options.crop, {.gpu = {}, .precision = Precision::fp32});
-        print_loss(reports, evaluate_all(exact, classes, options.data, false));
+        exact.set_tile(engine.tile());
+        print_loss(reports, evaluate_all(exact, classes, options.data));
     }
     return status_done;
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands info and convert: what a weight file holds, or what this machine computes on; the same weights in
-// another element type.
+// The command info: what a weight file holds, or what this machine computes on.
 #include <algorithm>
-#include <cctype>
 #include <iomanip>
 #include <iostream>
 #include <regex>
@@ -115,15 +113,6 @@ int run_info(const InfoOptions& options) {
               << "hash: " << io::hash(dict) << '\n';
     print_metadata(dict);
     print_groups(dict, options.all);
-    return status_done;
-}
-
-int run_convert(const ConvertOptions& options) {
-    check_writable(options.out);
-    std::string type = options.dtype;
-    std::ranges::transform(type, type.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-    io::convert(options.in, options.out, io::find_dtype(type).value());
-    std::cout << "wrote " << options.out.string() << " in " << type << std::endl;
     return status_done;
 }
 

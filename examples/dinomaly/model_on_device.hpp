@@ -79,7 +79,7 @@ private:
                 .final_lr = s.final_lr,
                 .dropout = s.dropout,
                 .seed = s.seed,
-                .optimizer = {}};
+                .optimizer = {.eps = s.adam_eps}};
     }
 
     vision::PictureSize crop_;

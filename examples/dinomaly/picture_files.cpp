@@ -2,7 +2,6 @@
 #include "picture_files.hpp"
 
 #include <cmath>
-#include <limits>
 #include <system_error>
 #include <vector>
 
@@ -44,8 +43,9 @@ vision::OverlayStyle style_for(const PictureOutput& output, float middle) {
 }
 
 vision::Image draw_overlay(const PictureOutput& output, const vision::Image& picture, const vision::PictureMap& map,
-                           float threshold, float usual_peak) {
-    const vision::OverlayStyle style = style_for(output, threshold > 0 ? threshold : usual_peak);
+                           float threshold) {
+    constexpr float usual = 0.3F;  // the middle of the colours where nothing is known of the model's maps
+    const vision::OverlayStyle style = style_for(output, threshold > 0 ? threshold : usual);
     vision::Image drawn = vision::overlay(picture, map, style);
     vision::draw_outline(drawn, vision::outline(map, threshold));
     return vision::with_color_bar(drawn, style, threshold);
@@ -59,13 +59,6 @@ const std::map<std::string, vision::MapFormat>& map_formats() {
     return formats;
 }
 
-float usual_peak(const nlohmann::json& training) {
-    constexpr float unknown = 0.3F;
-    const auto usual = training.find("good_map");
-    const float peak = usual == training.end() ? unknown : usual->value("peak", unknown);
-    return peak > 0 ? peak : unknown;
-}
-
 void make_output_folders(const PictureOutput& output) {
     for (const fs::path& folder : {output.overlays, output.maps}) {
         if (folder.empty()) continue;
@@ -76,29 +69,25 @@ void make_output_folders(const PictureOutput& output) {
 }
 
 nlohmann::ordered_json write_picture_outputs(const PictureOutput& output, const std::string& name,
-                                             const vision::Image& picture, std::span<const float> map,
-                                             const vision::Preprocess& sizes, std::optional<float> pixel_threshold,
-                                             float usual_peak) {
-    constexpr int side = 256;
-    const float threshold = pixel_threshold.value_or(std::numeric_limits<float>::quiet_NaN());
-    const vision::PictureMap in_picture(map, side, side, {picture.width, picture.height}, sizes);
+                                             const vision::Image& picture, const vision::PictureMap& map,
+                                             float pixel_threshold) {
     nlohmann::ordered_json line{{"width", picture.width},
                                 {"height", picture.height},
-                                {"covered", box_json(in_picture.covered())},
+                                {"covered", box_json(map.covered())},
                                 {"pixel_threshold", nullptr},
                                 {"defects", nullptr}};
-    if (!std::isnan(threshold)) {
-        line["pixel_threshold"] = threshold;
-        line["defects"] = defects_json(anomaly::find_defects(in_picture, threshold, output.min_area));
+    if (!std::isnan(pixel_threshold)) {
+        line["pixel_threshold"] = pixel_threshold;
+        line["defects"] = defects_json(anomaly::find_defects(map, pixel_threshold, output.min_area));
     }
     if (!output.overlays.empty()) {
         const fs::path path = output.overlays / (name + "-overlay.png");
-        vision::write_png(path, draw_overlay(output, picture, in_picture, threshold, usual_peak));
+        vision::write_png(path, draw_overlay(output, picture, map, pixel_threshold));
         line["overlay"] = path.string();
     }
     if (!output.maps.empty()) {
         const fs::path path = output.maps / (name + "-map" + vision::extension(output.format));
-        vision::write_map(path, in_picture, output.format);
+        vision::write_map(path, map, output.format);
         line["map"] = path.string();
     }
     return line;

@@ -6,14 +6,12 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <span>
 #include <string>
 #include <utility>
 
 #include "dinomaly/vision/image.hpp"
 #include "dinomaly/vision/map_file.hpp"
-#include "dinomaly/vision/preprocess.hpp"
+#include "dinomaly/vision/picture_map.hpp"
 
 namespace dinomaly::program {
 
@@ -29,19 +27,14 @@ struct PictureOutput {
     std::int64_t min_area = 1;                  ///< pixels of the smallest defect that is listed
 };
 
-/// The middle of the colours where no pixel threshold is known: the highest map value of good pictures that a model's
-/// file tells of ("good_map"), else 0.3.
-float usual_peak(const nlohmann::json& training);
-
 /// Makes the folders. Throws Error when that fails.
 void make_output_folders(const PictureOutput& output);
 
-/// Writes the files of a judged picture, whose map is [256, 256], under `name`. Returns for its line of JSON: width,
-/// height, covered, pixel_threshold, defects, and the files' paths. Without a threshold (nothing, or not a number)
-/// nothing is outlined and defects is null. Throws Error when a file cannot be written.
+/// Writes the files of a judged picture under `name`. Returns for its line of JSON: width, height, covered,
+/// pixel_threshold, defects, and the files' paths. Without a threshold (NaN) nothing is outlined and defects is null.
+/// Throws Error when a file cannot be written.
 nlohmann::ordered_json write_picture_outputs(const PictureOutput& output, const std::string& name,
-                                             const vision::Image& picture, std::span<const float> map,
-                                             const vision::Preprocess& sizes, std::optional<float> pixel_threshold,
-                                             float usual_peak);
+                                             const vision::Image& picture, const vision::PictureMap& map,
+                                             float pixel_threshold);
 
 }  // namespace dinomaly::program

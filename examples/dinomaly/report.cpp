@@ -2,114 +2,239 @@
 #include "report.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 
-#include "dinomaly/core/error.hpp"
 #include "dinomaly/io/file.hpp"
 #include "page/charts.hpp"
+#include "page/class_section.hpp"
 #include "page/html.hpp"
+#include "page/script.hpp"
 #include "page/style.hpp"
+#include "page/verdicts.hpp"
 
 namespace dinomaly {
 
 namespace {
 
+using page::counted;
 using page::escaped;
+using page::Verdicts;
 
-void write_summary(std::ostream& out, const ReportData& data) {
+/// What the sentences and tiles at the top are made of.
+struct Outcome {
+    Verdicts verdicts;
+    std::size_t judged = 0, learnt = 0;
+    ClassReport mean;
+    const ReportClass* hardest = nullptr;  ///< the class with most mistakes
+};
+
+Outcome outcome_of(const ReportData& data) {
+    Outcome outcome;
+    std::vector<ClassReport> reports;
+    std::size_t most = 0;
+    for (const ReportClass& item : data.classes) {
+        outcome.learnt += item.learnt;
+        if (item.shows_learnt) continue;
+        outcome.judged += item.report.pictures.size();
+        const Verdicts counts = page::verdicts_of(item);
+        outcome.verdicts += counts;
+        if (counts.wrong() > most) most = counts.wrong(), outcome.hardest = &item;
+        ClassReport& figures = reports.emplace_back();
+        figures.image = item.report.image;
+        figures.above_zero = item.report.above_zero;
+        figures.above_half = item.report.above_half;
+    }
+    outcome.mean = mean_report(reports);
+    return outcome;
+}
+
+/// "82 of 83 bad parts were found, 1 of 20 good parts was rejected."
+std::string verdict_sentence(const Verdicts& counts) {
+    std::ostringstream text;
+    if (counts.bad() > 0)
+        text << counts.found << " of " << counted(counts.bad(), "bad part", "bad parts")
+             << (counts.found == 1 ? " was" : " were") << " found" << (counts.good() > 0 ? "; " : ".");
+    if (counts.good() > 0)
+        text << counts.rejected << " of " << counted(counts.good(), "good part", "good parts")
+             << (counts.rejected == 1 ? " was" : " were") << " wrongly rejected.";
+    return text.str();
+}
+
+void write_summary(std::ostream& out, const ReportData& data, const Outcome& outcome) {
+    const auto paragraph = [&](const std::string& text) { out << "<p>" << escaped(text) << "</p>\n"; };
     out << "<h1>" << escaped(data.title) << "</h1>\n<div class=\"summary\">\n";
-    for (const std::string& paragraph : data.summary) out << "<p>" << escaped(paragraph) << "</p>\n";
+    const Verdicts& counts = outcome.verdicts;
+    if (counts.all() > 0) out << "<p class=\"lead\">" << escaped(verdict_sentence(counts)) << "</p>\n";
+    std::string what = "The model has seen good parts only";
+    if (outcome.learnt > 0) what += ", " + std::to_string(outcome.learnt) + " of them";
+    what += ". It gives each picture a score: the higher, the less the part looks like a good one. ";
+    if (counts.all() > 0)
+        what +=
+            "From the threshold on, a part is judged bad and rejected. All figures are those of pictures that it "
+            "had not seen before.";
+    else if (outcome.judged == 0)
+        what +=
+            "There were no pictures to judge, so this page cannot tell how well it finds defects: it shows how the "
+            "training went, and what the model sees in some of the good parts.";
+    paragraph(what);
+    if (!data.thresholds_from.empty() && counts.all() > 0) paragraph(data.thresholds_from);
+    if (outcome.hardest != nullptr && data.classes.size() > 1)
+        paragraph("Most mistakes were made with " + outcome.hardest->report.name + ": " +
+                  verdict_sentence(page::verdicts_of(*outcome.hardest)));
+    for (const std::string& note : data.notes) paragraph(note);
     out << "</div>\n";
 }
 
-void write_tiles(std::ostream& out, const ReportFigures& mean) {
-    const auto tile = [&](double value, const char* meaning) {
-        out << "<div class=\"card tile\"><b>" << page::percent(value) << "</b><span>" << meaning << "</span></div>\n";
+void write_tiles(std::ostream& out, const Outcome& outcome) {
+    const auto tile = [&](const std::string& value, const std::string& meaning) {
+        out << "<div class=\"card tile\"><b>" << value << "</b><span>" << meaning << "</span></div>\n";
     };
+    const auto figure = [&](double value, const char* meaning) {
+        if (!std::isnan(value)) tile(page::percent(value), meaning);
+    };
+    const Verdicts& counts = outcome.verdicts;
     out << "<div class=\"tiles\">\n";
-    tile(mean.image_auroc, "image AUROC: good and bad pictures told apart");
-    tile(mean.image_f1, "image F1 at the best threshold");
-    tile(mean.pixel_auroc, "pixel AUROC: defects found in the picture");
-    tile(mean.aupro, "AUPRO: every defect counts the same");
+    const auto share = [](std::size_t part, std::size_t whole) {
+        return std::to_string(part) + "<small> of " + std::to_string(whole) + "</small>";
+    };
+    if (counts.bad() > 0) tile(share(counts.found, counts.bad()), "bad parts found");
+    if (counts.good() > 0) tile(share(counts.rejected, counts.good()), "good parts wrongly rejected");
+    figure(outcome.mean.image.auroc, "image AUROC, %: how well good and bad pictures are told apart");
+    figure(outcome.mean.above_zero.auroc, "pixel AUROC, %: how well the map tells defects from the rest");
+    figure(outcome.mean.above_zero.aupro, "AUPRO, %: how much of each defect is covered");
     out << "</div>\n";
 }
 
-void write_row(std::ostream& out, const std::string& name, const ReportFigures& figures) {
-    out << "<tr><td>" << escaped(name) << "</td>";
-    for (const double value : {figures.image_auroc, figures.image_ap, figures.image_f1, figures.pixel_auroc,
-                               figures.pixel_ap, figures.pixel_f1, figures.aupro})
-        out << "<td>" << page::percent(value) << "</td>";
-    out << "</tr>\n";
+/// A column of a table that sorts.
+void write_column(std::ostream& out, const char* name) {
+    out << "<th scope=\"col\"><button type=\"button\">" << name << "</button></th>";
+}
+void write_number(std::ostream& out, double value, const std::string& text) {
+    out << "<td data-value=\"" << (std::isfinite(value) ? page::number(value, 8) : "") << "\">" << text << "</td>";
+}
+void write_percent(std::ostream& out, double value) {
+    write_number(out, value, page::percent(value));
+}
+void write_count(std::ostream& out, std::size_t value) {
+    write_number(out, static_cast<double>(value), std::to_string(value));
 }
 
-void write_table(std::ostream& out, const ReportData& data) {
-    out << "<h2>Figures of each class</h2>\n<div class=\"card wide\"><table>\n"
-           "<thead><tr><th></th><th colspan=\"3\">Image</th><th colspan=\"4\">Pixel</th></tr>\n"
-           "<tr><th>Class</th><th>AUROC</th><th>AP</th><th>F1</th>"
-           "<th>AUROC</th><th>AP</th><th>F1</th><th>AUPRO</th></tr></thead>\n<tbody>\n";
-    for (const ReportClass& item : data.classes) write_row(out, item.name, item.figures);
-    write_row(out, "mean", data.mean);
-    out << "</tbody></table></div>\n<p class=\"note\">In per cent; 100 is perfect. AUROC: the chance that a bad "
-           "picture "
-           "(or pixel) scores above a good one. AP: average precision. F1: at its best threshold. AUPRO: the share of "
-           "each defect that is covered, averaged up to 30 % of falsely marked good pixels.</p>\n";
+void write_verdict_table(std::ostream& out, const ReportData& data, const Outcome& outcome) {
+    if (outcome.verdicts.all() == 0) return;
+    out << "<h2>Verdicts of each class</h2>\n<div class=\"card wide\"><table class=\"sortable\"><thead><tr>";
+    for (const char* name : {"Class", "Bad parts", "found", "missed", "Good parts", "passed", "rejected", "Threshold"})
+        write_column(out, name);
+    out << "</tr></thead>\n<tbody>\n";
+    const auto cells = [&](const Verdicts& counts) {
+        for (const std::size_t count :
+             {counts.bad(), counts.found, counts.missed, counts.good(), counts.passed, counts.rejected})
+            write_count(out, count);
+    };
+    for (std::size_t i = 0; i < data.classes.size(); ++i) {
+        const ReportClass& item = data.classes[i];
+        if (item.shows_learnt) continue;
+        out << "<tr><td><a href=\"#class-" << i << "\">" << escaped(item.report.name) << "</a></td>";
+        cells(page::verdicts_of(item));
+        write_number(out, item.thresholds.image, page::number(item.thresholds.image, 4));
+        out << "</tr>\n";
+    }
+    out << "</tbody>\n";
+    if (data.classes.size() > 1) {
+        out << "<tfoot><tr><td>all</td>";
+        cells(outcome.verdicts);
+        out << "<td></td></tr></tfoot>";
+    }
+    out << "</table></div>\n<p class=\"note\">A click on a column's title sorts by it.</p>\n";
 }
 
-void write_losses(std::ostream& out, const ReportData& data) {
-    const std::string curve = page::loss_curve(data.losses);
-    if (curve.empty()) return;
-    out << "<h2>Training loss</h2>\n<div class=\"card\">" << curve
-        << "</div>\n<p class=\"note\">Over the iterations: every value faintly, the running mean in front.</p>\n";
+void write_figures(std::ostream& out, const anomaly::ImageMetrics& image, const anomaly::PixelMetrics& pixel) {
+    for (const double value : {image.auroc, image.ap, image.f1_max, pixel.auroc, pixel.ap, pixel.f1_max, pixel.aupro})
+        write_percent(out, value);
 }
 
-void write_chip(std::ostream& out, bool is_bad, const char* prefix) {
-    const char* word = is_bad ? "bad" : "good";
-    out << "<span class=\"chip " << word << "\">" << prefix << word << "</span>";
+void write_figure_table(std::ostream& out, const ReportData& data, const Outcome& outcome,
+                        anomaly::PixelMetrics ClassReport::*rule) {
+    out << "<div class=\"card wide\"><table class=\"sortable\"><thead>"
+           "<tr><th></th><th colspan=\"3\">Image</th><th colspan=\"4\">Pixel</th></tr>\n<tr>";
+    for (const char* name : {"Class", "AUROC", "AP", "F1", "AUROC", "AP", "F1", "AUPRO"}) write_column(out, name);
+    out << "</tr></thead>\n<tbody>\n";
+    for (const ReportClass& item : data.classes) {
+        if (item.shows_learnt) continue;
+        out << "<tr><td>" << escaped(item.report.name) << "</td>";
+        write_figures(out, item.report.image, item.report.*rule);
+        out << "</tr>\n";
+    }
+    out << "</tbody>\n";
+    if (data.classes.size() > 1) {
+        out << "<tfoot><tr><td>mean</td>";
+        write_figures(out, outcome.mean.image, outcome.mean.*rule);
+        out << "</tr></tfoot>";
+    }
+    out << "</table></div>\n";
 }
 
-void write_example(std::ostream& out, const ReportExample& example, double threshold) {
-    const bool has_verdict = std::isfinite(threshold);
-    const bool judged_bad = example.score >= threshold;
-    const bool is_wrong = has_verdict && judged_bad != example.is_bad;
-    out << "<figure" << (is_wrong ? " class=\"wrong\"" : "") << "><div class=\"views\">"
-        << page::picture(example.picture, example.name + ", the picture");
-    if (example.mask.pixels.empty())
-        out << "<i>no mask</i>";
-    else
-        out << page::picture(example.mask, example.name + ", the true defect");
-    out << page::picture(example.overlay, example.name + ", the heat map")
-        << "</div>\n<figcaption><span class=\"name\">" << escaped(example.name) << "</span><span class=\"score\">score "
-        << page::number(example.score, 4) << "</span>";
-    if (has_verdict)
-        write_chip(out, judged_bad, is_wrong ? "wrongly judged " : "judged ");
-    else
-        write_chip(out, example.is_bad, "");
-    out << "</figcaption></figure>\n";
+void write_figure_tables(std::ostream& out, const ReportData& data, const Outcome& outcome) {
+    if (outcome.judged == 0) return;
+    out << "<h2>Figures of each class, in per cent</h2>\n";
+    write_figure_table(out, data, outcome, &ClassReport::above_zero);
+    out << "<details><summary>What do these words mean?</summary><dl class=\"words\">"
+           "<dt>AUROC</dt><dd>The chance that a bad picture (or pixel) has a higher score than a good one. 100 is "
+           "perfect, 50 is guessing.</dd>"
+           "<dt>AP</dt><dd>Average precision: of what is called bad, how much truly is, averaged over all thresholds. "
+           "It is strict where defects are small.</dd>"
+           "<dt>F1</dt><dd>Balances finding what is bad with sparing what is good, at its best threshold.</dd>"
+           "<dt>AUPRO</dt><dd>How much of each defect is covered, small and large ones counting the same, averaged up "
+           "to 30 % of falsely marked good pixels.</dd>"
+           "<dt>Threshold</dt><dd>The score from which a part counts as bad. A lower one finds more defects and "
+           "rejects more good parts.</dd></dl></details>\n"
+           "<details><summary>The pixel figures by another rule: a pixel is a defect where the resized mask exceeds "
+           "0.5, not 0</summary>\n";
+    write_figure_table(out, data, outcome, &ClassReport::above_half);
+    out << "</details>\n";
 }
 
-void write_class(std::ostream& out, const ReportClass& item, const std::vector<ReportExample>& examples) {
-    out << "<section class=\"card class\"><h3>" << escaped(item.name) << "</h3>\n";
-    if (!item.good_scores.empty() || !item.bad_scores.empty())
-        out << page::score_line(item.good_scores, item.bad_scores, item.threshold);
-    out << "<div class=\"examples\">\n";
-    for (const ReportExample& example : examples)
-        if (example.class_name == item.name) write_example(out, example, item.threshold);
-    out << "</div></section>\n";
+void write_classes(std::ostream& out, const ReportData& data) {
+    if (data.classes.empty()) return;
+    out << "<h2>Scores, curves and pictures</h2>\n";
+    if (data.classes.size() > 1) {
+        out << "<nav class=\"classes\" aria-label=\"Classes\">";
+        for (std::size_t i = 0; i < data.classes.size(); ++i) {
+            const std::size_t wrong = page::verdicts_of(data.classes[i]).wrong();
+            out << "<a href=\"#class-" << i << "\">" << escaped(data.classes[i].report.name);
+            if (wrong > 0) out << " <b>" << wrong << " wrong</b>";
+            out << "</a>";
+        }
+        out << "</nav>\n";
+    }
+    out << "<p class=\"note\">For each part: the picture, its true defect in white, the heat map of what the model did "
+           "not expect, and the map over the picture, with a line around what reaches the threshold. A click enlarges; "
+           "arrow keys go on, Escape closes.</p>\n";
+    for (std::size_t i = 0; i < data.classes.size(); ++i) page::write_class(out, data.classes[i], i);
 }
 
-void write_gallery(std::ostream& out, const ReportData& data) {
-    out << "<h2>Pictures</h2>\n<p class=\"note\">For each part: the picture, its true defect (white), and the heat map "
-           "of "
-           "what the model did not expect. A picture counts as bad from the threshold on, which is the one with the "
-           "best F1 of its class. Wrong verdicts are framed.</p>\n<div class=\"legend\"><span><span class=\"dot good\">"
-           "</span>score of a good picture</span><span><span class=\"dot bad\"></span>score of a bad picture</span>"
-           "</div>\n";
-    for (const ReportClass& item : data.classes) write_class(out, item, data.examples);
+void write_training(std::ostream& out, const std::vector<ReportStep>& steps) {
+    std::vector<double> iterations;
+    for (const ReportStep& step : steps) iterations.push_back(static_cast<double>(step.iteration) + 1);
+    const auto curve = [&](double ReportStep::*value, const char* title, const char* note) {
+        std::vector<double> values;
+        for (const ReportStep& step : steps) values.push_back(step.*value);
+        const std::string drawn = page::value_curve(iterations, values, title);
+        if (!drawn.empty())
+            out << "<div class=\"card\"><h3>" << title << "</h3>" << drawn << "<p class=\"note\">" << note
+                << "</p></div>\n";
+    };
+    if (steps.size() < 2) return;
+    out << "<h2>The training, over its iterations</h2>\n<div class=\"runs\">\n";
+    curve(&ReportStep::loss, "Loss", "How far the reconstruction is from the features. It should fall and level off.");
+    curve(&ReportStep::grad_norm, "Gradient norm", "Before it is clipped. Peaks that do not come back are a bad sign.");
+    curve(&ReportStep::lr, "Learning rate", "It rises in the warm-up and falls along a cosine.");
+    out << "</div>\n";
 }
 
 void write_settings(std::ostream& out, const ReportData& data) {
     if (data.settings.empty()) return;
-    out << "<h2>Settings</h2>\n<dl class=\"card\">\n";
+    out << "<h2>Settings and hashes</h2>\n<dl class=\"card settings\">\n";
     for (const auto& [name, value] : data.settings)
         out << "<dt>" << escaped(name) << "</dt><dd>" << escaped(value) << "</dd>\n";
     out << "</dl>\n";
@@ -118,21 +243,19 @@ void write_settings(std::ostream& out, const ReportData& data) {
 }  // namespace
 
 std::string report_page(const ReportData& data) {
-    for (const ReportExample& example : data.examples)
-        check(std::ranges::count(data.classes, example.class_name, &ReportClass::name) == 1, "report", "example \"",
-              example.name, "\" belongs to class \"", example.class_name, "\", which the report does not have once");
-
+    const Outcome outcome = outcome_of(data);
     std::ostringstream out;
     out << "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>"
         << escaped(data.title) << "</title>\n<style>" << page::style << "</style></head>\n<body><main>\n";
-    write_summary(out, data);
-    write_tiles(out, data.mean);
-    write_table(out, data);
-    write_losses(out, data);
-    write_gallery(out, data);
+    write_summary(out, data, outcome);
+    write_tiles(out, outcome);
+    write_verdict_table(out, data, outcome);
+    write_figure_tables(out, data, outcome);
+    write_classes(out, data);
+    write_training(out, data.steps);
     write_settings(out, data);
-    out << "</main></body></html>\n";
+    out << "</main>\n" << page::viewer << "<script>" << page::script << "</script></body></html>\n";
     return out.str();
 }
 

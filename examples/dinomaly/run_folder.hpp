@@ -5,7 +5,8 @@
 //   state.safetensors   all that a resumed run needs, and the settings it has to be resumed with
 //   model.safetensors   the whole model, at the end
 //   features.cache      the encoder's features of the pictures, while training, where memory has no room for them
-//   metrics.json        the figures of the test pictures, at the end, where there are any
+//   metrics.json        the figures of the test pictures, at the end, where there are any; .csv and .md the same
+//   report.html         all that came out, on one page
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,9 @@ public:
     std::filesystem::path model() const { return path_ / "model.safetensors"; }
     std::filesystem::path features() const { return path_ / "features.cache"; }
     std::filesystem::path metrics() const { return path_ / "metrics.json"; }
+    std::filesystem::path csv() const { return path_ / "metrics.csv"; }
+    std::filesystem::path markdown() const { return path_ / "metrics.md"; }
+    std::filesystem::path report() const { return path_ / "report.html"; }
 
     /// Throws when the folder holds anything already, or, with resume, when it holds no state to go on from.
     void check_state(bool resume) const;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <iomanip>
 #include <iostream>
 #include <iterator>
@@ -13,12 +12,15 @@
 
 #include "commands.hpp"
 #include "console.hpp"
+#include "data_report.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/hash.hpp"
 #include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/loader.hpp"
 #include "dinomaly/vision/sampler.hpp"
+#include "interruption.hpp"
 #include "memory_plan.hpp"
+#include "result_files.hpp"
 #include "run_folder.hpp"
 
 namespace dinomaly::program {
@@ -28,40 +30,13 @@ namespace {
 namespace fs = std::filesystem;
 using Batches = std::vector<std::vector<std::size_t>>;
 
-/// Notes SIGINT and SIGTERM while it lives, so that an iteration can be finished and saved. A second signal ends the
-/// program at once.
-class Interruption {
-public:
-    Interruption() {
-        noted = 0;
-        struct sigaction action {};
-        action.sa_handler = [](int) { noted = 1; };
-        action.sa_flags = SA_RESETHAND;
-        sigaction(SIGINT, &action, &before_int_);
-        sigaction(SIGTERM, &action, &before_term_);
-    }
-    ~Interruption() {
-        sigaction(SIGINT, &before_int_, nullptr);
-        sigaction(SIGTERM, &before_term_, nullptr);
-    }
-    Interruption(const Interruption&) = delete;
-    Interruption& operator=(const Interruption&) = delete;
-
-    bool asked() const { return noted != 0; }
-
-private:
-    static inline volatile std::sig_atomic_t noted = 0;  // all that a handler may touch
-    struct sigaction before_int_ {
-    }, before_term_{};
-};
-
 /// What a run learns from, and in which order.
 struct Plan {
     std::vector<vision::ClassData> classes;
-    std::vector<fs::path> pictures;
-    std::vector<std::string> names;  ///< of the pictures, relative to the data's root
-    Batches batches;                 ///< one an iteration
-    std::string order_hash;          ///< of the order's file; empty without one
+    std::vector<vision::Source> pictures;  ///< whole ones, or their tiles
+    std::vector<std::string> names;        ///< of the pictures, relative to the data's root; of a tile "a.png@left,top"
+    Batches batches;                       ///< one an iteration
+    std::string order_hash;                ///< of the order's file; empty without one
 };
 
 std::string hash_text(const std::string& text) {
@@ -99,11 +74,15 @@ Batches read_order(const fs::path& file, const std::string& text, const std::vec
 
 Plan make_plan(const TrainOptions& options) {
     Plan plan;
-    plan.classes = vision::scan(options.data, options.classes);
-    for (const vision::Sample& sample : vision::training_samples(plan.classes)) {
-        plan.pictures.push_back(sample.picture);
-        plan.names.push_back(sample.picture.lexically_relative(options.data).generic_string());
-    }
+    vision::DataSet data = find_data(options);
+    check_pictures(data, describe_data(std::cout, data));
+    plan.classes = std::move(data.classes);
+    const vision::Preprocess sizes{.size = options.size, .crop = options.crop};
+    for (const vision::Sample& sample : vision::training_samples(plan.classes))
+        for (const vision::Source& source : vision::sources_of(sample.picture, sizes, options.tile)) {
+            plan.pictures.push_back(source);
+            plan.names.push_back(source.path.lexically_relative(options.data).generic_string() + source.place());
+        }
     const std::int64_t iterations = options.settings.iterations;
     if (options.order.empty()) {
         vision::Sampler sampler(plan.pictures.size(), options.batch, options.settings.seed);
@@ -120,12 +99,15 @@ Plan make_plan(const TrainOptions& options) {
 nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const Engine& engine) {
     const TrainSettings& s = options.settings;
     std::string names;
-    for (const std::string& name : plan.names) names += name + '\n';
+    for (std::size_t i = 0; i < plan.pictures.size(); ++i)  // each picture once, however many tiles it has
+        if (const fs::path& path = plan.pictures[i].path; i == 0 || path != plan.pictures[i - 1].path)
+            names += path.lexically_relative(options.data).generic_string() + '\n';
     return {{"pictures", hash_text(names)},
             {"encoder", engine.encoder_hash()},
             {"order", plan.order_hash},
             {"size", size_text(options.size)},
             {"crop", size_text(options.crop)},
+            {"tile", options.tile == vision::PictureSize{} ? "off" : size_text(options.tile)},
             {"batch", options.batch},
             {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
             {"warmup", s.warmup},
@@ -139,15 +121,9 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
 }
 
 void describe(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {
-    for (const vision::ClassData& data : plan.classes) {
-        const auto bad = std::ranges::count(data.test, true, &vision::Sample::anomalous);
-        std::cout << "class " << data.name << ": " << data.train.size() << " pictures to learn from, "
-                  << data.test.size() << " to judge (" << bad << " of them bad)\n";
-        for (const vision::MaskPairing& pairing : data.pairings)
-            if (pairing.rule == vision::MaskRule::none || pairing.rule == vision::MaskRule::partly)
-                warn(data.name + "/test/" + pairing.defect + ": " + std::to_string(pairing.masks) + " masks for " +
-                     std::to_string(pairing.pictures) + " pictures; where one is missing nothing counts as defect");
-    }
+    if (options.tile != vision::PictureSize{})
+        std::cout << plan.pictures.size() << " tiles or smaller pictures to learn from, tiles of " << options.tile
+                  << '\n';
     std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
               << "pictures " << options.size << ", middle " << options.crop << "; " << options.settings.iterations
               << " iterations of " << plan.batches.front().size() << " pictures in " << options.precision << " on "
@@ -160,9 +136,9 @@ std::string feature_key(const Plan& plan, const Engine& engine) {
     text << engine.encoder_hash() << ' ' << precision_name(engine.target().precision)
          << (engine.target().gpu ? " gpu " : " cpu ") << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
     std::error_code unknown;  // an unreadable picture is reported when it is read
-    for (const fs::path& picture : plan.pictures)
-        text << picture.string() << ' ' << fs::file_size(picture, unknown) << ' '
-             << fs::last_write_time(picture, unknown).time_since_epoch().count() << '\n';
+    for (const vision::Source& picture : plan.pictures)
+        text << picture.path.string() << picture.place() << ' ' << fs::file_size(picture.path, unknown) << ' '
+             << fs::last_write_time(picture.path, unknown).time_since_epoch().count() << '\n';
     return text.str();
 }
 
@@ -317,9 +293,9 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
-    warn_of_mask_sizes(plan.classes);
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
                                    options.attention_eps, target);
+    settle_tile(engine, options.tile);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);
     folder.make();
@@ -354,7 +330,10 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     engine.save(folder.model());
     std::cout << "wrote " << folder.model().string() << std::endl;
 
-    TrainOutcome outcome{status_done, evaluate_all(engine, plan.classes, options.data, keep_maps)};
+    TrainOutcome outcome{
+        status_done,
+        judge_and_report(engine, plan.classes, options.data, keep_maps, {.model = folder.model(), .log = folder.log()},
+                         {.report = folder.report(), .csv = folder.csv(), .markdown = folder.markdown()})};
     if (!outcome.reports.empty()) {
         io::write_text(folder.metrics(), to_json(outcome.reports).dump(1) + '\n');
         print_table(outcome.reports);

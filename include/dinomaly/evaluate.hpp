@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Judging a class's test pictures: scores and maps from a predictor, the figures of both mask rules, and their form as
-// JSON. Pictures are decoded in background threads; masks reach the maps' 256 x 256 by nearest neighbour.
+// JSON. Pictures are decoded in background threads; masks reach the maps' 256 x 256 by nearest neighbour. The map of a
+// picture that is judged in tiles covers all of it; it is brought to 256 x 256 by the filter that resizes pictures, and
+// its whole mask as other masks are.
 //
 //     for (const auto& data : vision::scan("mvtec")) reports.push_back(evaluate_class(predictor, data, "mvtec"));
 //     std::cout << to_json(reports);
 //
-// The predictor is anything with sizes() and judge(pixels, count), as dinomaly::Predictor has them; this header does
-// not pull the model in.
+// The predictor is a judge of tiled.hpp, as dinomaly::Predictor is; this header does not pull the model in.
 #pragma once
 
 #include <algorithm>
@@ -18,10 +19,13 @@
 #include <string>
 #include <vector>
 
+#include "dinomaly/anomaly/curves.hpp"
 #include "dinomaly/anomaly/metrics.hpp"
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/decision.hpp"
+#include "dinomaly/judge_files.hpp"
 #include "dinomaly/vision/dataset.hpp"
-#include "dinomaly/vision/loader.hpp"
+#include "dinomaly/vision/map_blend.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
@@ -41,7 +45,9 @@ struct ClassReport {
     anomaly::PixelMetrics above_zero;  ///< a mask value above 0 marks a defect (the authors' rule)
     anomaly::PixelMetrics above_half;  ///< a mask value above 0.5 does
     std::vector<PictureResult> pictures;
-    std::vector<float> maps;  ///< [pictures, 256, 256]; empty unless they were to be kept
+    anomaly::ValueHistogram pixels;              ///< of the maps, by the authors' rule
+    std::vector<float> maps;                     ///< [pictures, 256, 256]; empty unless they were to be kept
+    anomaly::Curves image_curves, pixel_curves;  ///< of above_zero; empty unless they were asked for
 };
 
 /// How to evaluate.
@@ -49,6 +55,7 @@ struct EvaluateOptions {
     std::size_t batch = 4;  ///< pictures judged at a time
     int decode_threads = 1;
     bool keep_maps = false;
+    bool curves = false;                        ///< compute the curves to draw
     std::function<void(std::size_t)> progress;  ///< called with the number of pictures judged so far
 };
 
@@ -59,44 +66,54 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
     constexpr std::int64_t side = 256;
     check(!data.test.empty(), "evaluate", "class '", data.name, "' has no test pictures");
     check(options.batch > 0, "evaluate", "a batch of 0 pictures");
-    const vision::Preprocess sizes = judge.sizes();
 
     std::vector<std::filesystem::path> files;
-    std::vector<std::vector<std::size_t>> batches;
-    for (std::size_t i = 0; i < data.test.size(); ++i) {
-        if (i % options.batch == 0) batches.emplace_back();
-        batches.back().push_back(i);
-        files.push_back(data.test[i].picture);
-    }
-    vision::Loader loader(files, batches, sizes, {.threads = options.decode_threads, .cache_bytes = 0});
+    for (const vision::Sample& sample : data.test) files.push_back(sample.picture);
 
-    ClassReport report{.name = data.name, .image = {}, .above_zero = {}, .above_half = {}, .pictures = {}, .maps = {}};
+    ClassReport report;
+    report.name = data.name;
     std::vector<float> scores, masks;
     std::vector<std::uint8_t> labels;
     report.maps.reserve(files.size() * side * side);
     masks.reserve(files.size() * side * side);
-    while (const auto batch = loader.next()) {
-        const auto judged = judge.judge(batch->pixels, static_cast<std::int64_t>(batch->indices.size()));
-        for (std::size_t i = 0; i < judged.size(); ++i) {
-            const vision::Sample& sample = data.test[batch->indices[i]];
-            report.maps.insert(report.maps.end(), judged[i].map.begin(), judged[i].map.end());
-            const std::vector<float> mask = anomaly::nearest_mask(vision::load_mask(sample, sizes), sizes.crop.width,
-                                                                  sizes.crop.height, side, side);
-            masks.insert(masks.end(), mask.begin(), mask.end());
-            scores.push_back(judged[i].score);
-            labels.push_back(sample.anomalous ? 1 : 0);
-            report.pictures.push_back({sample.picture.lexically_relative(root).generic_string(), sample.anomalous,
-                                       judged[i].score, std::ranges::max(judged[i].map), sample.defect});
-        }
+    const auto note = [&](std::size_t i, const auto& judged, const vision::Preprocess& sizes) {
+        const vision::Sample& sample = data.test[i];
+        const std::vector<float> map =
+            vision::resize_map(judged.map, {judged.map_width, judged.map_height}, static_cast<int>(side));
+        report.maps.insert(report.maps.end(), map.begin(), map.end());
+        const std::vector<float> mask =
+            anomaly::nearest_mask(vision::load_mask(sample, sizes), sizes.crop.width, sizes.crop.height, side, side);
+        masks.insert(masks.end(), mask.begin(), mask.end());
+        scores.push_back(judged.score);
+        labels.push_back(sample.anomalous ? 1 : 0);
+        report.pictures.push_back({sample.picture.lexically_relative(root).generic_string(), sample.anomalous,
+                                   judged.score, std::ranges::max(judged.map), sample.defect});
         if (options.progress) options.progress(report.pictures.size());
-    }
+    };
+    judge_files(judge, files, {.batch = options.batch, .decode_threads = options.decode_threads}, note);
     const anomaly::StackSize stack{static_cast<std::int64_t>(scores.size()), side, side};
     const anomaly::Ranking ranking(report.maps);
     report.image = anomaly::image_metrics(scores, labels);
     report.above_zero = anomaly::pixel_metrics(ranking, masks, stack, anomaly::MaskRule::above_zero);
     report.above_half = anomaly::pixel_metrics(ranking, masks, stack, anomaly::MaskRule::above_half);
+    if (options.curves) {
+        report.image_curves = anomaly::image_curves(scores, labels);
+        report.pixel_curves = anomaly::pixel_curves(ranking, masks, stack, anomaly::MaskRule::above_zero);
+    }
+    report.pixels.add(report.maps, anomaly::mask_labels(masks, anomaly::MaskRule::above_zero));
     if (!options.keep_maps) report.maps = {};
     return report;
+}
+
+/// What a decision is found from: the judged pictures of a class.
+inline JudgedPictures judged_pictures(const ClassReport& report) {
+    JudgedPictures judged{
+        .name = report.name, .good_scores = {}, .good_peaks = {}, .bad_scores = {}, .pixels = report.pixels};
+    for (const PictureResult& picture : report.pictures) {
+        (picture.anomalous ? judged.bad_scores : judged.good_scores).push_back(picture.score);
+        if (!picture.anomalous) judged.good_peaks.push_back(picture.peak);
+    }
+    return judged;
 }
 
 namespace detail {

@@ -57,24 +57,13 @@ LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision
     return loaded;
 }
 
-/// Reads a model: a file of ours, or a checkpoint of the authors (encoder.*, bottleneck.*, decoder.*). Sizes that the
-/// file does not tell are 448 and 392. Throws Error for anything that does not fit.
+/// Reads a model: a file of ours, or a checkpoint of the authors; see read_info. Throws Error for anything that does
+/// not fit.
 template <Device D> LoadedModel<D> load_model(const std::filesystem::path& path) {
     const io::StateDict dict = io::load_state_dict(path);
     DinomalyConfig config;
     ModelInfo info;
-    if (const auto found = dict.metadata.find("dinomaly"); found != dict.metadata.end()) {
-        read_metadata(path.string(), found->second, config, info);
-    } else {
-        check(dict.contains("bottleneck.0.fc1.weight") && dict.contains("decoder.0.norm1.weight"), path.c_str(),
-              "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
-              dict.contains("patch_embed.proj.weight") ? " (this is an encoder alone: train first)" : "");
-        config.encoder = recognise_encoder(dict, "encoder.");
-        config.kept = published_kept_blocks(path.string(), config.encoder.depth);
-        config.validate();
-        info.sizes.patch = static_cast<int>(config.encoder.patch);
-        info.sizes.validate();
-    }
+    read_info(dict, config, info);
     Dinomaly<io::ShapesOnly> outline(config);
     io::check_weights(outline, dict, "", detail::is_unused);
     LoadedModel<D> loaded{Dinomaly<D>(config), std::move(info)};
@@ -93,6 +82,19 @@ template <Device D> void save_model(const std::filesystem::path& path, LoadedMod
     whole.metadata["format"] = "pt";
     whole.metadata["dinomaly"] = metadata_text(loaded.model.config, loaded.info);
     io::write_safetensors(path, whole);
+}
+
+/// Writes the model of one file into another, or into itself, with another decision; all else stays as it is.
+inline void write_decision(const std::filesystem::path& model, const std::filesystem::path& out,
+                           const nlohmann::json& decision) {
+    io::StateDict dict = io::load_state_dict(model);
+    DinomalyConfig config;
+    ModelInfo info;
+    read_info(dict, config, info);
+    info.decision = decision;
+    dict.metadata["format"] = "pt";
+    dict.metadata["dinomaly"] = metadata_text(config, info);
+    io::write_safetensors(out, dict);
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

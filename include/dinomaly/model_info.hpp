@@ -118,7 +118,10 @@ inline void read_metadata(const std::string& path, const std::string& text, Dino
         j.at("trained_hash").get_to(info.trained_hash);
         info.training = j.at("training");
         check(info.training.is_object(), "training", "an object expected");
-        if (j.contains("tile")) info.tile = detail::size_from_json(j["tile"], "tile");
+        if (j.contains("tile")) {
+            info.tile = detail::size_from_json(j["tile"], "tile");
+            vision::check_tile(info.tile);
+        }
         if (j.contains("decision")) info.decision = j["decision"];
         check(info.decision.is_object(), "decision", "an object expected");
     } catch (const std::exception& error) {
@@ -154,6 +157,22 @@ inline nn::VitConfig recognise_encoder(const io::StateDict& dict, const std::str
     check(config.grid > 0 && config.grid * config.grid + 1 == position[1], source.c_str(), '"', prefix,
           "pos_embed\" has shape ", position, "; [1, 1 + a square number, C] expected");
     return config;
+}
+
+/// What a file with a trained model says besides its weights: a file of ours, or a checkpoint of the authors
+/// (encoder.*, bottleneck.*, decoder.*), whose sizes are taken for 448 and 392. Throws Error when it holds no model.
+inline void read_info(const io::StateDict& dict, DinomalyConfig& config, ModelInfo& info) {
+    const std::string path = dict.source();
+    if (const auto found = dict.metadata.find("dinomaly"); found != dict.metadata.end())
+        return read_metadata(path, found->second, config, info);
+    check(dict.contains("bottleneck.0.fc1.weight") && dict.contains("decoder.0.norm1.weight"), path.c_str(),
+          "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
+          dict.contains("patch_embed.proj.weight") ? " (this is an encoder alone: train first)" : "");
+    config.encoder = recognise_encoder(dict, "encoder.");
+    config.kept = published_kept_blocks(path, config.encoder.depth);
+    config.validate();
+    info.sizes.patch = static_cast<int>(config.encoder.patch);
+    info.sizes.validate();
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -17,14 +17,16 @@
 
 #include "dinomaly/frozen_model.hpp"
 #include "dinomaly/model_file.hpp"
+#include "dinomaly/tiled.hpp"
 #include "dinomaly/vision/image.hpp"
 #include "dinomaly/vision/normalize.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-/// The judgement of one picture. The map covers the middle crop of the picture (vision/overlay.hpp puts it there).
+/// The judgement of one picture. The map covers the middle crop of the picture, or all of one that was judged in tiles:
+/// Predictor::map_sizes tells vision/overlay.hpp which.
 struct Prediction {
-    float score;             ///< mean of the largest 1 % of the map; 0 would be a perfect reconstruction
+    float score = 0;         ///< mean of the largest 1 % of the map; 0 would be a perfect reconstruction
     std::vector<float> map;  ///< [map_height, map_width], cosine distances, 0 .. 2
     int map_width = static_cast<int>(anomaly::map_size), map_height = static_cast<int>(anomaly::map_size);
 };
@@ -46,10 +48,20 @@ public:
     const vision::Preprocess& sizes() const { return info_.sizes; }
     const ModelInfo& info() const { return info_; }
 
-    /// Judges a picture of any size, grey or RGB.
-    Prediction operator()(const vision::Image& picture) const {
-        return std::move(judge(vision::to_input(picture, sizes()), 1).front());
+    /// Pictures that are larger are judged in tiles of so many of their pixels; none: all are judged as a whole.
+    vision::PictureSize tile() const { return info_.tile; }
+    /// Replaces the file's tile. Throws for sides that are not 1 .. 100000, unless both are 0: none.
+    void set_tile(vision::PictureSize tile) {
+        if (tile != vision::PictureSize{}) vision::check_tile(tile);
+        info_.tile = tile;
     }
+    /// How the map of a picture lies over it, for vision::overlay.
+    vision::Preprocess map_sizes(vision::PictureSize picture) const {
+        return vision::Tiling(picture, sizes(), tile()).map_sizes();
+    }
+
+    /// Judges a picture of any size, grey or RGB, in tiles where the model has them (tiled.hpp).
+    Prediction operator()(const vision::Image& picture) const { return judge_tiled(*this, picture, tile()); }
 
     /// Judges `count` pictures that are prepared already: pixels [count, 3, height, width] (vision::to_input).
     std::vector<Prediction> judge(std::span<const float> pixels, std::int64_t count) const {

@@ -28,6 +28,11 @@ std::vector<float> map_with_square() {
     return map;
 }
 
+/// That map over a picture of 640x480, or of 64x48.
+vision::PictureMap over(int width, int height) {
+    return {map_with_square(), 256, 256, {width, height}, sizes};
+}
+
 vision::Image grey_picture(int width, int height) {
     vision::Image picture = vision::make_image(width, height, 1);
     picture.pixels.assign(picture.pixels.size(), 128);
@@ -38,8 +43,7 @@ vision::Image grey_picture(int width, int height) {
 
 BOOST_AUTO_TEST_CASE(a_line_tells_of_defects_in_the_pictures_pixels) {
     // The crop is 800 .. 5600 x 600 .. 4200 less a bit of rounding: a map pixel is 18.75 x 14.06 pixels.
-    const nlohmann::ordered_json line =
-        write_picture_outputs({}, "a", grey_picture(640, 480), map_with_square(), sizes, 0.2F, 0.3F);
+    const nlohmann::ordered_json line = write_picture_outputs({}, "a", grey_picture(640, 480), over(640, 480), 0.2F);
     BOOST_TEST(line.at("width") == 640);
     BOOST_TEST(line.at("height") == 480);
     BOOST_TEST(line.at("covered") == nlohmann::ordered_json({80, 60, 480, 360}));
@@ -52,22 +56,17 @@ BOOST_AUTO_TEST_CASE(a_line_tells_of_defects_in_the_pictures_pixels) {
     BOOST_TEST(defect.at("peak_at").size() == 2);
     BOOST_TEST(!line.contains("overlay"));
     BOOST_TEST(!line.contains("map"));
-    BOOST_TEST(write_picture_outputs({}, "a", grey_picture(640, 480), map_with_square(), sizes, 0.5F, 0.3F)
-                   .at("defects")
-                   .empty());
+    BOOST_TEST(write_picture_outputs({}, "a", grey_picture(640, 480), over(640, 480), 0.5F).at("defects").empty());
     PictureOutput large;
     large.min_area = 120 * 45 + 1;
-    BOOST_TEST(write_picture_outputs(large, "a", grey_picture(640, 480), map_with_square(), sizes, 0.2F, 0.3F)
-                   .at("defects")
-                   .empty());
+    BOOST_TEST(write_picture_outputs(large, "a", grey_picture(640, 480), over(640, 480), 0.2F).at("defects").empty());
 }
 
 BOOST_AUTO_TEST_CASE(without_a_threshold_nothing_is_called_a_defect) {
-    for (const std::optional<float> none : {std::optional<float>(), {std::numeric_limits<float>::quiet_NaN()}}) {
-        const auto line = write_picture_outputs({}, "a", grey_picture(64, 48), map_with_square(), sizes, none, 0.3F);
-        BOOST_TEST(line.at("pixel_threshold").is_null());
-        BOOST_TEST(line.at("defects").is_null());
-    }
+    constexpr float none = std::numeric_limits<float>::quiet_NaN();
+    const auto line = write_picture_outputs({}, "a", grey_picture(64, 48), over(64, 48), none);
+    BOOST_TEST(line.at("pixel_threshold").is_null());
+    BOOST_TEST(line.at("defects").is_null());
 }
 
 BOOST_AUTO_TEST_CASE(files_stand_in_their_folders) {
@@ -77,7 +76,7 @@ BOOST_AUTO_TEST_CASE(files_stand_in_their_folders) {
     const vision::Image picture = grey_picture(640, 480);
     for (const auto& [name, format] : map_formats()) {
         output.format = format;
-        const auto line = write_picture_outputs(output, "p", picture, map_with_square(), sizes, 0.2F, 0.3F);
+        const auto line = write_picture_outputs(output, "p", picture, over(640, 480), 0.2F);
         BOOST_TEST(line.at("map").get<std::string>() == (folder / "raw" / ("p-map." + name)).string());
         BOOST_TEST(fs::file_size(folder / "raw" / ("p-map." + name)) > 100);
     }
@@ -96,19 +95,17 @@ BOOST_AUTO_TEST_CASE(a_range_replaces_the_scale) {
     const fs::path folder = test::scratch_dir("range");
     PictureOutput output;
     output.overlays = folder;
-    const auto draw = [&](std::optional<float> threshold, float peak) {
-        write_picture_outputs(output, "p", grey_picture(64, 48), map_with_square(), sizes, threshold, peak);
+    const auto draw = [&](float threshold) {
+        write_picture_outputs(output, "p", grey_picture(64, 48), over(64, 48), threshold);
         return vision::read_picture(folder / "p-overlay.png");
     };
-    BOOST_CHECK(draw({}, 0.2F) != draw({}, 0.3F));
+    constexpr float none = std::numeric_limits<float>::quiet_NaN();
+    const vision::Image by_threshold = draw(0.2F), by_default = draw(none);
+    BOOST_CHECK(by_threshold != by_default);
+    output.range = {0.0F, 0.6F};  // 0.3 in the middle is the scale where nothing is known
+    BOOST_CHECK(draw(none) == by_default);
     output.range = {0.0F, 0.4F};
-    BOOST_CHECK(draw({}, 0.2F) == draw({}, 0.3F));
-}
-
-BOOST_AUTO_TEST_CASE(the_peak_of_good_pictures_comes_from_the_file) {
-    BOOST_TEST(usual_peak({{"good_map", {{"mean", 0.1}, {"peak", 0.25}}}}) == 0.25F);
-    BOOST_TEST(usual_peak(nlohmann::json::object()) == 0.3F);
-    BOOST_TEST(usual_peak({{"good_map", {{"peak", 0.0}}}}) == 0.3F);
+    BOOST_CHECK(draw(none) != by_default);
 }
 
 BOOST_AUTO_TEST_CASE(a_folder_that_cannot_be_made) {

@@ -28,10 +28,12 @@ namespace {
 LoadedModel<D> small_loaded() {
     LoadedModel<D> loaded{small_model<D>(), {}};
     loaded.info = {.sizes = {.size = 64, .crop = 56, .patch = 14},
+                   .tile = {300, 200},
                    .classes = {"bottle", "Stra\u00dfe"},
                    .encoder_hash = "0123",
                    .trained_hash = "to be filled in",
-                   .training = {{"lr", 0.002}, {"iterations", 10}}};
+                   .training = {{"lr", 0.002}, {"iterations", 10}},
+                   .decision = {{"rule", "best F1"}}};
     loaded.model.config.attention_eps = 1e-6;
     return loaded;
 }
@@ -160,6 +162,8 @@ BOOST_AUTO_TEST_CASE(a_saved_model_comes_back) {
     BOOST_TEST(!again.info.trained_hash.empty());
     BOOST_TEST(again.info.trained_hash == loaded.info.trained_hash);
     BOOST_TEST(again.info.training == loaded.info.training);
+    BOOST_TEST((again.info.tile == loaded.info.tile));
+    BOOST_TEST(again.info.decision == loaded.info.decision);
 }
 
 BOOST_AUTO_TEST_CASE(the_hash_is_that_of_what_was_trained) {

@@ -147,7 +147,7 @@ class BadInput(Scene):
         write_png(data / "disc/ground_truth/spot/001_mask.png", draw("disc", 1, True, side=50)[1], channels=1)
         done = run(*self.training(self.folder / "warned", data=data))
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stderr, r"warning: .*001_mask.png: the mask is 50x50, its picture 40x40")
+        self.assertRegex(done.stdout, r"note: .*001_mask.png: the mask is 50x50, its picture 40x40")
 
     # --- outputs
 

@@ -6,12 +6,14 @@
 #include "dinomaly/vision/codec.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "dinomaly/vision/jpeg_writer.hpp"
 #include "tests/support.hpp"
 
 using namespace dinomaly::vision;
@@ -86,7 +88,7 @@ BOOST_AUTO_TEST_CASE(every_kind_of_file_has_pillows_pixels) {
         }
         ++files;
     }
-    BOOST_TEST(files == 35U);
+    BOOST_TEST(files == 69U);
 }
 
 BOOST_AUTO_TEST_CASE(some_values_by_number) {
@@ -119,6 +121,24 @@ BOOST_AUTO_TEST_CASE(png_round_trip) {
     BOOST_CHECK_THROW(encode_png(Image{2, 2, 3, {}}), Error);
 }
 
+BOOST_AUTO_TEST_CASE(jpeg_round_trip) {
+    for (const int channels : {1, 3}) {
+        Image image = make_image(41, 23, channels);  // smooth, as JPEG likes it
+        for (int y = 0; y < 23; ++y)
+            for (std::size_t i = 0; i < image.stride(); ++i)
+                image.row(y)[i] = static_cast<std::uint8_t>(40 + 5 * y + static_cast<int>(i) / channels);
+        const Bytes fine = encode_jpeg(image, 95), coarse = encode_jpeg(image, 20);
+        BOOST_CHECK_LT(coarse.size(), fine.size());
+        const Image back = decode(fine, "fine");
+        BOOST_REQUIRE(back.width == 41 && back.height == 23 && back.channels == channels);
+        for (std::size_t i = 0; i < image.pixels.size(); ++i)
+            BOOST_REQUIRE_LE(std::abs(back.pixels[i] - image.pixels[i]), 4);
+    }
+    const Image wide = make_image(70'000, 1, 1);
+    BOOST_CHECK(contains(error_of([&] { encode_jpeg(wide, 90); }), "[encode_jpeg] Maximum supported image dimension"));
+    BOOST_CHECK(contains(error_of([&] { encode_jpeg(wide, 0); }), "[encode_jpeg] quality 0, 1 .. 100 expected"));
+}
+
 BOOST_AUTO_TEST_CASE(a_file_cut_short_is_an_error_that_names_it) {
     const fs::path folder = dinomaly::test::scratch_dir("cut");
     for (const char* name : {"rgb8.png", "rgb8_interlaced.png", "palette4.png", "jpeg_440.jpg", "jpeg_arith.jpg",
@@ -144,7 +164,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_picture) {
     const fs::path folder = dinomaly::test::scratch_dir("no_picture");
     std::ofstream(folder / "text.png") << "just some words";
     std::ofstream(folder / "empty.png").flush();
-    BOOST_TEST(contains(error_of([&] { read_rgb(folder / "text.png"); }), "text.png] not a picture, PNG, JPEG or BMP"));
+    BOOST_TEST(contains(error_of([&] { read_rgb(folder / "text.png"); }), "text.png] not a picture, PNG, JPEG, BMP or TIFF"));
     BOOST_TEST(contains(error_of([&] { read_rgb(folder / "empty.png"); }), "the file is empty"));
     BOOST_TEST(contains(error_of([&] { read_rgb(folder / "absent.png"); }), "absent.png] no such picture file"));
     BOOST_TEST(contains(error_of([&] { read_rgb(folder); }), "no such picture file"));

@@ -87,6 +87,40 @@ BOOST_AUTO_TEST_CASE(batches_may_differ_in_size) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(windows_of_pictures_are_pictures) {
+    const fs::path root = dinomaly::test::scratch_dir("windows");
+    Image image = make_image(90, 50, 3);
+    for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i * 13 % 256);
+    write_png(root / "large.png", image);
+    write_png(root / "small.png", cut(image, {0, 0, 30, 30}));
+    const Preprocess oblong{.size = {32, 16}, .crop = {28, 14}};
+    std::vector<Source> sources = sources_of(root / "large.png", oblong, 40);
+    const Tiling tiling({90, 50}, oblong, 40);
+    BOOST_TEST(sources.size() == tiling.count());
+    BOOST_TEST(tiling.count() > 4U);
+    const std::vector<Source> small = sources_of(root / "small.png", oblong, 40);
+    BOOST_TEST(small.size() == 1U);
+    sources.push_back(small.front());
+    std::vector<std::vector<std::size_t>> order;
+    for (std::size_t i = 0; i < sources.size(); ++i) order.push_back({i, (5 * i + 1) % sources.size()});
+    for (const int threads : {1, 3})
+        for (const std::size_t cache : {0U, 1U << 20}) {
+            Loader loader(sources, order, oblong, {.threads = threads, .cache_bytes = cache});
+            while (const auto batch = loader.next())
+                for (std::size_t i = 0; i < 2; ++i) {
+                    const std::size_t index = batch->indices[i];
+                    const Image part =
+                        index < tiling.count() ? cut(image, tiling.window(index)) : cut(image, {0, 0, 30, 30});
+                    const std::vector<float> expected = to_input(part, oblong);
+                    BOOST_REQUIRE(std::equal(expected.begin(), expected.end(),
+                                             batch->pixels.begin() + static_cast<std::ptrdiff_t>(i * oblong.count())));
+                }
+        }
+    std::ofstream(root / "large.png", std::ios::binary) << "no picture";
+    Loader bad(sources, order, oblong, {.threads = 3});
+    BOOST_CHECK_THROW(bad.next(), Error);
+}
+
 BOOST_AUTO_TEST_CASE(kept_pictures_are_not_read_again) {
     const std::vector<fs::path> pictures = draw_pictures("kept");
     Loader loader(pictures, {{0, 1, 2}, {2, 1, 0}, {0, 1, 2}}, sizes, {.threads = 1, .batches_ahead = 1});

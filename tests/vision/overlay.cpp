@@ -64,6 +64,23 @@ BOOST_AUTO_TEST_CASE(a_hot_spot_lands_where_it_belongs) {
     BOOST_CHECK((color_at(out, 0, 79) == heat_color(0)));
 }
 
+BOOST_AUTO_TEST_CASE(oblong_sizes_and_maps_keep_their_sides_apart) {
+    // The width loses 14 of 70 pixels at either side, the height 7 of 28.
+    const Preprocess oblong{.size = {70, 28}, .crop = {42, 14}};
+    const std::vector<float> map{0, 0, 0, 0, 0, 1};  // 3 x 2, hot in the corner
+    const Image out = overlay(plain(100, 40), map, 3, 2, oblong, opaque);
+    for (int y = 0; y < 40; ++y)
+        for (int x = 0; x < 100; ++x) {
+            const bool inside = x >= 20 && x < 80 && y >= 10 && y < 30;
+            if (!inside) BOOST_REQUIRE((color_at(out, x, y) == Color{100, 100, 100}));
+        }
+    BOOST_CHECK((color_at(out, 79, 29) == heat_color(1)));
+    BOOST_CHECK((color_at(out, 79, 10) == heat_color(0)));
+    BOOST_CHECK((color_at(out, 20, 29) == heat_color(0)));
+    // Of the second row the pixel (65, 29) lies between the second and the third value: (65.5 - 20) / 60 * 3 - 1/2.
+    BOOST_CHECK((color_at(out, 65, 29) == heat_color(0.775F)));
+}
+
 BOOST_AUTO_TEST_CASE(between_map_pixels_values_are_straight_lines) {
     const std::vector<float> map{0, 1};  // one row of two
     const Image out = overlay(plain(8, 2), map, 2, 1, whole, opaque);

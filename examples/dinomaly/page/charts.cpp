@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 #include "html.hpp"
@@ -67,7 +68,7 @@ int decimals_of(double value) {
 }
 
 /// A curve looks the same with more points, and the page stays small.
-constexpr std::size_t most_points = 700;
+constexpr std::size_t most_points = 500;
 
 /// The mean over up to `reach` values on each side.
 std::vector<double> running_mean(std::span<const double> values, std::size_t reach) {
@@ -82,32 +83,59 @@ std::vector<double> running_mean(std::span<const double> values, std::size_t rea
     return means;
 }
 
+/// Counts of scores in equal steps.
+struct Histogram {
+    std::vector<std::size_t> good, bad;
+    std::size_t most = 1;
+
+    Histogram(std::span<const double> good_scores, std::span<const double> bad_scores, const Axis& axis,
+              std::size_t steps)
+        : good(steps), bad(steps) {
+        const auto count = [&](std::span<const double> scores, std::vector<std::size_t>& counts) {
+            for (const double score : scores) {
+                if (!std::isfinite(score)) continue;
+                const double part = (score - axis.low) / (axis.high - axis.low);
+                const auto step = static_cast<std::size_t>(part * static_cast<double>(steps));
+                most = std::max(most, ++counts[std::min(step, steps - 1)]);
+            }
+        };
+        count(good_scores, good);
+        count(bad_scores, bad);
+    }
+};
+
+std::string bar(double x, double y, double width, double height, const char* kind, const std::string& title) {
+    return "<rect class=\"" + std::string(kind) + "\" x=\"" + number(x, 1) + "\" y=\"" + number(y, 1) + "\" width=\"" +
+           number(width, 1) + "\" height=\"" + number(height, 1) + "\"><title>" + escaped(title) + "</title></rect>";
+}
+
 }  // namespace
 
-std::string loss_curve(std::span<const double> losses) {
-    std::vector<double> finite;
-    for (const double loss : losses)
-        if (std::isfinite(loss)) finite.push_back(loss);
+std::string value_curve(std::span<const double> iterations, std::span<const double> values, const char* what) {
+    std::vector<double> at, finite;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        if (!std::isfinite(values[i])) continue;
+        at.push_back(iterations[i]);
+        finite.push_back(values[i]);
+    }
     if (finite.size() < 2) return {};
 
-    const bool is_log = std::ranges::min(finite) > 0;
-    const auto shown = [is_log](double loss) { return is_log ? std::log10(loss) : loss; };
+    const auto [least, most] = std::ranges::minmax(finite);
+    const bool is_log = least > 0 && most > 4 * least;
     std::vector<double> heights;
-    for (const double loss : finite) heights.push_back(shown(loss));
+    for (const double value : finite) heights.push_back(is_log ? std::log10(value) : value);
 
     constexpr int width = 720;
     constexpr int height = 240;
-    const Axis across{0, static_cast<double>(finite.size()), 70, width - 12};
+    const Axis across{0, std::max(at.back(), 1.0), 76, width - 12};
     const Axis up = axis_of(heights, height - 30, 14);
 
     const std::vector<double> means = running_mean(heights, finite.size() / 50 + 1);
     const std::size_t stride = std::max<std::size_t>(1, finite.size() / most_points);
-    std::vector<Point> faint;
-    std::vector<Point> curve;
+    std::vector<Point> faint, curve;
     for (std::size_t i = 0; i < finite.size(); i += stride) {
-        const double x = across(static_cast<double>(i + 1));
-        faint.push_back({x, up(heights[i])});
-        curve.push_back({x, up(means[i])});
+        faint.push_back({across(at[i]), up(heights[i])});
+        curve.push_back({across(at[i]), up(means[i])});
     }
 
     std::string content;
@@ -115,44 +143,94 @@ std::string loss_curve(std::span<const double> losses) {
     for (int i = 0; i <= ticks; ++i) {
         const double part = static_cast<double>(i) / ticks;
         const double level = up.low + part * (up.high - up.low);
-        const double loss = is_log ? std::pow(10, level) : level;
+        const double value = is_log ? std::pow(10, level) : level;
         content += line(across.begin, up(level), across.end, up(level), "grid");
-        content += label(across.begin - 8, up(level) + 4, "end", number(loss, decimals_of(loss)));
+        content += label(across.begin - 8, up(level) + 4, "end", number(value, decimals_of(value)));
         const double iteration = std::round(part * across.high);
         content += label(across(iteration), height - 8, i == ticks ? "end" : "middle", number(iteration, 0));
     }
     content += polyline(faint, "faint") + polyline(curve, "curve");
-    return svg(width, height, "loss", "Loss over the iterations", content);
+    return svg(width, height, "run", what, content);
 }
 
-std::string score_line(std::span<const double> good, std::span<const double> bad, double threshold) {
+std::string score_histogram(std::span<const double> good, std::span<const double> bad, double threshold) {
     std::vector<double> all(good.begin(), good.end());
     all.insert(all.end(), bad.begin(), bad.end());
     all.push_back(threshold);
     constexpr int width = 720;
-    constexpr int height = 74;
-    constexpr double middle = 30;
-    const Axis across = axis_of(all, 12, width - 12);
+    constexpr double middle = 108, reach = 78;  // of the longest bar
+    constexpr int height = 244;
+    constexpr std::size_t steps = 48;
+    Axis across = axis_of(all, 12, width - 12);
+    const double margin = (across.high - across.low) / 60;  // no bar is cut by the picture's edge
+    across.low -= margin;
+    across.high += margin;
+    const Histogram counts(good, bad, across, steps);
 
-    std::string content = line(across.begin, middle, across.end, middle, "grid");
-    const auto dots = [&](std::span<const double> scores, double y, const char* kind) {
-        for (const double score : scores)
-            if (std::isfinite(score))
-                content += "<circle class=\"" + std::string(kind) + "\" cx=\"" + number(across(score), 1) + "\" cy=\"" +
-                           number(y, 1) + "\" r=\"5\"/>";
+    const double range = across.high - across.low, step = range / steps;
+    const double bar_width = (across.end - across.begin) / steps - 1.5;
+    const int decimals = decimals_of(range) + 1;
+    std::string content;
+    for (std::size_t i = 0; i < steps; ++i) {
+        const double low = across.low + static_cast<double>(i) * step;
+        const std::string place = ", score " + number(low, decimals) + " to " + number(low + step, decimals);
+        const auto length = [&](std::size_t count) {
+            return std::max(3.0, reach * static_cast<double>(count) / static_cast<double>(counts.most));
+        };
+        if (counts.good[i] > 0) {
+            const double high = length(counts.good[i]);
+            content += bar(across(low), middle - 1 - high, bar_width, high, "good",
+                           std::to_string(counts.good[i]) + " good" + place);
+        }
+        if (counts.bad[i] > 0)
+            content += bar(across(low), middle + 1, bar_width, length(counts.bad[i]), "bad",
+                           std::to_string(counts.bad[i]) + " bad" + place);
+    }
+    content += line(across.begin, middle, across.end, middle, "axis");
+    content += label(across.begin, height - 8, "start", number(across.low, decimals));
+    content += label(across.end, height - 8, "end", "score " + number(across.high, decimals));
+    // The words stand on the side that the threshold leaves free.
+    const bool is_right = std::isfinite(threshold) && across(threshold) > width / 2.0;
+    const double words_at = is_right ? across.begin : across.end;
+    const char* anchor = is_right ? "start" : "end";
+    const auto words = [&](double y, const char* kind, const std::vector<std::size_t>& in_bars) {
+        content += label(words_at, y, anchor, kind + std::to_string(std::ranges::max(in_bars)) + " in a bar");
     };
-    dots(good, middle - 11, "good");
-    dots(bad, middle + 11, "bad");
-    const double range = across.high - across.low;
-    content += label(across.begin, height - 6, "start", number(across.low, decimals_of(range) + 1));
-    content += label(across.end, height - 6, "end", number(across.high, decimals_of(range) + 1));
+    words(18, "good parts, at most ", counts.good);
+    if (!bad.empty()) words(206, "bad parts, at most ", counts.bad);
     if (std::isfinite(threshold)) {
         const double x = across(threshold);
-        content += line(x, 4, x, 56, "threshold");
-        content += label(std::clamp(x, 150.0, width - 150.0), height - 6, "middle",
-                         "threshold " + number(threshold, decimals_of(range) + 1));
+        content += line(x, 6, x, height - 26, "threshold");
+        content +=
+            label(x + (is_right ? -7 : 7), 18, is_right ? "end" : "start", "threshold " + number(threshold, decimals));
     }
-    return svg(width, height, "scores", "Scores of the test pictures", content);
+    return svg(width, height, "scores", "How many good and bad parts have which score", content);
+}
+
+std::string curve_chart(const char* title, const char* x_label, const char* y_label, double x_limit,
+                        const std::vector<CurveLine>& lines) {
+    if (std::ranges::all_of(lines, [](const CurveLine& each) { return each.points.empty(); })) return {};
+    constexpr int width = 320;
+    constexpr int height = 300;
+    const Axis across{0, x_limit, 46, width - 16}, up{0, 1, height - 46, 30};
+    std::string content = label(across.begin, 16, "start", title);
+    constexpr int ticks = 4;
+    for (int i = 0; i <= ticks; ++i) {
+        const double part = static_cast<double>(i) / ticks;
+        const double x = across(part * x_limit), y = up(part);
+        content += line(across.begin, y, across.end, y, "grid") + line(x, up.begin, x, up.end, "grid");
+        content += label(across.begin - 6, y + 4, "end", number(100 * part, 0));
+        content += label(x, up.begin + 17, "middle", number(100 * part * x_limit, x_limit < 1 && i % 2 != 0 ? 1 : 0));
+    }
+    content += label((across.begin + across.end) / 2, height - 8, "middle", x_label);
+    content += "<text class=\"up\" text-anchor=\"middle\" transform=\"translate(13 " +
+               number((up.begin + up.end) / 2, 1) + ") rotate(-90)\">" + escaped(y_label) + "</text>";
+    for (const CurveLine& each : lines) {
+        std::vector<Point> points;
+        for (const anomaly::CurvePoint& point : each.points) points.push_back({across(point.x), up(point.y)});
+        if (!points.empty()) content += polyline(points, each.kind);
+    }
+    return svg(width, height, "curves", title, content);
 }
 
 }  // namespace dinomaly::page

@@ -7,8 +7,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include "dinomaly/vision/png.hpp"
-
 namespace dinomaly::page {
 
 std::string escaped(std::string_view text) {
@@ -49,9 +47,8 @@ std::string base64(std::span<const std::byte> bytes) {
     return out;
 }
 
-std::string picture(const vision::Image& image, std::string_view description) {
-    return "<img alt=\"" + escaped(description) + "\" width=\"" + std::to_string(image.width) + "\" height=\"" +
-           std::to_string(image.height) + "\" src=\"data:image/png;base64," + base64(vision::encode_png(image)) + "\">";
+std::string data_address(std::string_view type, std::span<const std::byte> bytes) {
+    return "data:" + std::string(type) + ";base64," + base64(bytes);
 }
 
 }  // namespace dinomaly::page

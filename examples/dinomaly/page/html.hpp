@@ -7,8 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "dinomaly/vision/image.hpp"
-
 namespace dinomaly::page {
 
 /// Text that may stand in an element or a quoted attribute.
@@ -24,7 +22,7 @@ inline std::string percent(double value) {
 
 std::string base64(std::span<const std::byte> bytes);
 
-/// An <img> element that holds the picture as PNG.
-std::string picture(const vision::Image& image, std::string_view description);
+/// Bytes as the address of a picture: "data:image/jpeg;base64,..".
+std::string data_address(std::string_view type, std::span<const std::byte> bytes);
 
 }  // namespace dinomaly::page

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures from and to files. PNG, JPEG and BMP are told apart by their first bytes, never by the file's name.
+// Pictures from and to files. PNG, JPEG, BMP and TIFF are told apart by their first bytes, never by the file's name.
 //
 // read_rgb and read_grey give what Pillow's Image.open(path).convert("RGB") and .convert("L") give: alpha dropped,
-// palettes looked up, orientation tags ignored. Where Pillow guesses at missing pixels of a damaged file, this throws.
+// palettes looked up, orientation tags ignored (but TIFF's). Where Pillow guesses at missing pixels of a damaged file,
+// this throws.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <span>
@@ -17,22 +21,24 @@
 #include "dinomaly/vision/image.hpp"
 #include "dinomaly/vision/jpeg.hpp"
 #include "dinomaly/vision/png.hpp"
+#include "dinomaly/vision/tiff.hpp"
 
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
 namespace detail {
 
 [[noreturn]] inline void refuse(std::span<const std::byte> file, const std::string& name) {
-    fail(name, file.empty() ? "the file is empty" : "not a picture", ", PNG, JPEG or BMP expected");
+    fail(name, file.empty() ? "the file is empty" : "not a picture", ", PNG, JPEG, BMP or TIFF expected");
 }
 
-/// The whole file. Copied, not mapped: a camera may rewrite it meanwhile, which then is an ordinary decoding error.
-inline std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
+/// The file, or its first `most` bytes where it is longer. Copied, not mapped: a camera may rewrite it meanwhile, which
+/// then is an ordinary decoding error.
+inline std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::size_t most = SIZE_MAX) {
     std::error_code problem;
     check(std::filesystem::is_regular_file(path, problem), path.c_str(), "no such picture file");
     std::ifstream stream(path, std::ios::binary | std::ios::ate);
     check(stream.is_open(), path.c_str(), "cannot be opened: ", io::errno_text());
-    std::vector<std::byte> bytes(static_cast<std::size_t>(stream.tellg()));
+    std::vector<std::byte> bytes(std::min(static_cast<std::size_t>(stream.tellg()), most));
     stream.seekg(0);
     stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     check(stream.good(), path.c_str(), "cannot be read: ", io::errno_text());
@@ -46,6 +52,7 @@ inline Image decode(std::span<const std::byte> file, const std::string& name) {
     if (is_png(file)) return decode_png(file, name);
     if (is_jpeg(file)) return decode_jpeg(file, name);
     if (is_bmp(file)) return decode_bmp(file, name);
+    if (is_tiff(file)) return decode_tiff(file, name);
     detail::refuse(file, name);
 }
 
@@ -54,6 +61,7 @@ inline PictureSize decode_size(std::span<const std::byte> file, const std::strin
     if (is_png(file)) return png_size(file, name);
     if (is_jpeg(file)) return jpeg_size(file, name);
     if (is_bmp(file)) return bmp_size(file, name);
+    if (is_tiff(file)) return tiff_size(file, name);
     detail::refuse(file, name);
 }
 
@@ -62,8 +70,16 @@ inline Image read_picture(const std::filesystem::path& path) {
     return decode(detail::read_bytes(path), path.string());
 }
 
-/// The sides of a picture file, from its header alone.
+/// The sides of a picture file, from its header alone: as a rule the first bytes tell, and no more is read.
 inline PictureSize read_size(const std::filesystem::path& path) {
+    for (const std::size_t most : {std::size_t{1} << 12, std::size_t{1} << 16}) {
+        const std::vector<std::byte> head = detail::read_bytes(path, most);
+        if (head.size() < most) return decode_size(head, path.string());
+        try {
+            return decode_size(head, path.string());
+        } catch (const Error&) {  // the header is longer, or its fields stand at the end of the file
+        }
+    }
     return decode_size(detail::read_bytes(path), path.string());
 }
 

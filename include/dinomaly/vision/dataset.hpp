@@ -1,100 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which pictures a folder holds, and which mask belongs to which.
+// Which pictures a data set holds, in the layouts in which data sets are published.
 //
-//   ROOT/<class>/train/good/*                            good parts to learn from
-//   ROOT/<class>/test/<good|defect>/*                    parts to judge
-//   ROOT/<class>/ground_truth/<defect>/<stem>_mask.*     where the defect is, white on black
-// ROOT may be one such class itself, or a plain folder of good pictures. Pictures are png, jpg, jpeg and bmp in any
-// case. Everything is in the order of sorted names, so that two machines see the same list; hidden files are skipped.
+//   MVTec-AD, MPDD   ROOT/CLASS/{train/good,test/KIND,ground_truth/KIND}             folder_layout.hpp
+//   VisA             the same under ROOT/VisA_pytorch/1cls, ROOT/1cls or ROOT, as 'dinomaly prepare visa' writes it
+//   Real-IAD         ROOT/realiad_1024/CLASS, lists in ROOT/realiad_jsons            realiad.hpp
+//   own folder       good pictures in ROOT, ROOT/good or ROOT/train/good, with or without ROOT/test/KIND and
+//                    ROOT/ground_truth/KIND; or several such classes under ROOT
 #pragma once
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
-#include <optional>
-#include <span>
 #include <sstream>
 #include <string>
-#include <string_view>
-#include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/vision/class_names.hpp"
 #include "dinomaly/vision/codec.hpp"
+#include "dinomaly/vision/folder_layout.hpp"
 #include "dinomaly/vision/normalize.hpp"
+#include "dinomaly/vision/realiad.hpp"
+#include "dinomaly/vision/sample.hpp"
 
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
-/// One picture of a data set. `defect` is the name of its folder, "good" for a good part.
-struct Sample {
-    std::filesystem::path picture;
-    std::optional<std::filesystem::path> mask;
-    std::string class_name;
-    std::string defect;
-    bool anomalous = false;
+/// What is looked for under a root.
+struct ScanOptions {
+    DataSetKind dataset = DataSetKind::automatic;
+    std::string lists = "realiad_jsons";  ///< Real-IAD: the folder of lists
+    std::vector<std::string> classes;     ///< in this order; empty: all that are found, sorted
 };
 
-/// How the masks of a defect folder found their pictures.
-enum class MaskRule {
-    none,      ///< there are no masks
-    by_name,   ///< every picture has <stem>_mask.* or <stem>.*
-    by_order,  ///< names differ, but there are as many masks as pictures: the first belongs to the first, and so on
-    partly,    ///< some pictures have a mask of their name, the others have none
-};
-
-/// The rule that was used for one defect folder.
-struct MaskPairing {
-    std::string defect;
-    MaskRule rule = MaskRule::none;
-    std::size_t pictures = 0;
-    std::size_t masks = 0;
-};
-
-/// One class: its good parts, its test pictures sorted by folder, then name, and how their masks were found.
-struct ClassData {
-    std::string name;
-    std::vector<Sample> train;
-    std::vector<Sample> test;
-    std::vector<MaskPairing> pairings;
+/// A data set that was found.
+struct DataSet {
+    std::filesystem::path root;
+    DataSetKind kind = DataSetKind::folder;  ///< never automatic
+    std::string reason;                      ///< why it was taken for that: "as asked for", "5 of 5 class folders ..."
+    std::string lists;                       ///< Real-IAD: the folder of lists that was read; else empty
+    std::vector<ClassData> classes;
+    std::vector<std::string> left_out;  ///< Real-IAD: classes that have a list but no pictures
 };
 
 namespace detail {
-
-namespace fs = std::filesystem;
-
-inline bool is_folder(const fs::path& path) {
-    std::error_code ignored;  // a folder that may not be looked at is as good as none
-    return fs::is_directory(path, ignored);
-}
-
-inline bool is_picture_name(const fs::path& path) {
-    std::string extension = path.extension().string();
-    std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return std::tolower(c); });
-    return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".bmp";
-}
-
-/// The entries of a folder that are not hidden, sorted by name; none when there is no such folder.
-inline std::vector<fs::path> sorted_entries(const fs::path& folder) {
-    std::vector<fs::path> paths;
-    if (!is_folder(folder)) return paths;
-    std::error_code problem;
-    for (fs::directory_iterator at(folder, problem), end; !problem && at != end; at.increment(problem))
-        if (!at->path().filename().string().starts_with('.')) paths.push_back(at->path());
-    check(!problem, folder.c_str(), "the folder cannot be read: ", problem.message());
-    std::ranges::sort(paths, {}, [](const fs::path& path) { return path.filename().string(); });
-    return paths;
-}
-
-inline std::vector<fs::path> sorted_folders(const fs::path& folder) {
-    std::vector<fs::path> paths = sorted_entries(folder);
-    std::erase_if(paths, [](const fs::path& path) { return !is_folder(path); });
-    return paths;
-}
-
-inline bool is_class(const fs::path& folder) {
-    return is_folder(folder / "train" / "good") || is_folder(folder / "test");
-}
 
 /// "a, b, c", or "none".
 inline std::string listed(const std::vector<std::string>& names) {
@@ -103,111 +52,169 @@ inline std::string listed(const std::vector<std::string>& names) {
     return text.empty() ? "none" : text;
 }
 
+/// The folder that holds VisA's classes as they were prepared, or an empty path.
+inline fs::path prepared_visa(const fs::path& root) {
+    for (const fs::path& folder : {root / "VisA_pytorch" / "1cls", root / "1cls"})
+        if (!class_folders(folder).empty()) return folder;
+    return {};
+}
+
+/// True where a folder under `root` is a class of VisA as it is shipped.
+inline bool is_shipped_visa(const fs::path& root) {
+    return std::ranges::any_of(sorted_folders(root),
+                               [](const fs::path& folder) { return is_folder(folder / "Data" / "Images" / "Normal"); });
+}
+
+/// Throws with the command that makes VisA as shipped readable.
+[[noreturn]] inline void ask_to_prepare_visa(const fs::path& root) {
+    std::error_code ignored;
+    fs::path split = "1cls.csv";
+    for (const fs::path& file : {root / "split_csv" / "1cls.csv", root / "1cls.csv"})
+        if (fs::is_regular_file(file, ignored)) {
+            split = file;
+            break;
+        }
+    const fs::path base = root.has_filename() ? root : root.parent_path();
+    fail(root.string(),
+         "VisA as it is shipped (CLASS/Data/Images/Normal) has to be split first: dinomaly prepare visa --data ",
+         root.string(), " --split ", split.string(), " --out ", (base.parent_path() / "VisA_pytorch").string());
+}
+
+/// The published data set that more than half of the classes belong to, or `folder`; and why.
+inline std::pair<DataSetKind, std::string> kind_by_names(const std::vector<ClassFolder>& classes) {
+    const auto known = [&](DataSetKind kind) {
+        return static_cast<std::size_t>(std::ranges::count_if(
+            classes, [&](const ClassFolder& entry) { return find_published(kind, entry.name) != nullptr; }));
+    };
+    std::ostringstream reason;
+    reason << (classes.size() == 1 ? "the class '" + classes[0].name + "'"
+                                   : std::to_string(classes.size()) + " classes");
+    for (const DataSetKind kind : {DataSetKind::mvtec, DataSetKind::visa, DataSetKind::mpdd}) {
+        const std::size_t count = known(kind);
+        if (2 * count <= classes.size()) continue;
+        if (classes.size() == 1)
+            reason << " has a name of " << data_set_name(kind);
+        else
+            reason << ", " << count << " of them with names of " << data_set_name(kind);
+        return {kind, reason.str()};
+    }
+    reason << (classes.size() == 1 ? " is in no published data set" : ", most of them in no published data set");
+    return {DataSetKind::folder, reason.str()};
+}
+
+/// Where classes lie in folders: those under `root`, or root itself as the only one, or as a plain folder of pictures.
+inline std::vector<ClassFolder> find_class_folders(const fs::path& root) {
+    if (is_class(root)) return {{folder_name(root), root}};
+    std::vector<ClassFolder> found = class_folders(root);
+    if (found.empty() && !list_pictures(root).empty()) found.push_back({folder_name(root), root, true});
+    return found;
+}
+
+/// The wanted ones among the names found, or all. Throws, naming what was found, when one is absent.
+inline std::vector<std::size_t> choose_classes(const fs::path& root, const std::vector<std::string>& wanted,
+                                               const std::vector<std::string>& found) {
+    std::vector<std::size_t> chosen;
+    for (const std::string& name : wanted.empty() ? found : wanted) {
+        const auto at = std::ranges::find(found, name);
+        if (at == found.end()) {
+            const std::string nearest = nearest_name(name, found);
+            fail(root.string(), "no class '", name, "'", nearest.empty() ? "" : ", did you mean '" + nearest + "'?",
+                 "; found: ", listed(found));
+        }
+        const auto index = static_cast<std::size_t>(at - found.begin());
+        check(std::ranges::find(chosen, index) == chosen.end(), root.c_str(), "class '", name, "' is asked for twice");
+        chosen.push_back(index);
+    }
+    return chosen;
+}
+
+inline void read_folders(DataSet& data, const std::vector<ClassFolder>& found, const std::vector<std::string>& wanted) {
+    std::vector<std::string> names;
+    for (const ClassFolder& entry : found) names.push_back(entry.name);
+    for (const std::size_t i : choose_classes(data.root, wanted, names)) data.classes.push_back(scan_class(found[i]));
+}
+
+inline void read_realiad(DataSet& data, const ScanOptions& options) {
+    const fs::path& root = data.root;
+    const fs::path folder = realiad_list_folder(root, options.lists);
+    check(!folder.empty(), root.c_str(), "no lists of Real-IAD: ", (root / options.lists / "CLASS.json").string(),
+          " expected (--lists names the folder)");
+    check(is_folder(root / realiad_pictures), root.c_str(), "no pictures of Real-IAD: the folder ",
+          (root / realiad_pictures).string(), " expected");
+    std::vector<std::string> names;
+    for (const fs::path& file : sorted_entries(folder)) {
+        if (file.extension() != ".json") continue;
+        const std::string name = file.stem().string();
+        (is_folder(root / realiad_pictures / name) ? names : data.left_out).push_back(name);
+    }
+    for (const std::string& name : options.classes)
+        check(std::ranges::find(data.left_out, name) == data.left_out.end(), root.c_str(), "class '", name,
+              "' has a list, but there is no folder ", (root / realiad_pictures / name).string());
+    check(!names.empty(), root.c_str(), "no folder of ", (root / realiad_pictures).string(),
+          " has the name of a list; lists: ", listed(data.left_out));
+    data.lists = options.lists;
+    for (const std::size_t i : choose_classes(root, options.classes, names))
+        data.classes.push_back(read_realiad_class(root, folder, names[i]));
+    if (!options.classes.empty()) data.left_out.clear();
+}
+
+/// Settles what the folder holds, where the options leave it open. Throws for VisA as it is shipped.
+inline void recognise(DataSet& data, const ScanOptions& options, const std::vector<ClassFolder>& found) {
+    const fs::path& root = data.root;
+    data.kind = options.dataset;
+    data.reason = "as asked for";
+    if (data.kind != DataSetKind::automatic) return;
+    if (is_folder(root / options.lists) || is_folder(root / realiad_pictures)) {
+        data.kind = DataSetKind::realiad;
+        data.reason =
+            "there is a folder " + std::string(is_folder(root / options.lists) ? options.lists : realiad_pictures);
+    } else if (const fs::path visa = prepared_visa(root); !visa.empty()) {
+        data.kind = DataSetKind::visa;
+        data.reason = "there is a folder " + visa.lexically_relative(root).string();
+    } else if (found.empty()) {
+        if (is_shipped_visa(root)) ask_to_prepare_visa(root);
+        data.kind = DataSetKind::folder;
+    } else if (found.front().plain) {
+        data.kind = DataSetKind::folder;
+        data.reason = "pictures stand in the folder itself, and are taken for good ones";
+    } else {
+        std::tie(data.kind, data.reason) = kind_by_names(found);
+    }
+}
+
 }  // namespace detail
 
-/// The pictures directly inside a folder, sorted by name; none when there is no such folder.
-inline std::vector<std::filesystem::path> list_pictures(const std::filesystem::path& folder) {
-    std::vector<std::filesystem::path> paths = detail::sorted_entries(folder);
-    std::erase_if(paths, [](const std::filesystem::path& path) {
-        return !detail::is_picture_name(path) || detail::is_folder(path);
-    });
-    return paths;
-}
-
-namespace detail {
-
-/// Gives each sample its mask and says how. Throws when there are masks but no way to tell whose they are.
-inline MaskPairing pair_masks(std::span<Sample> samples, const fs::path& folder) {
-    const std::vector<fs::path> masks = list_pictures(folder);
-    MaskPairing pairing{folder.filename().string(), MaskRule::none, samples.size(), masks.size()};
-    if (masks.empty()) return pairing;
-
-    const auto named = [&](const std::string& stem) {
-        return std::ranges::find(masks, stem, [](const fs::path& mask) { return mask.stem().string(); });
-    };
-    std::size_t found = 0;
-    for (Sample& sample : samples) {
-        const std::string stem = sample.picture.stem().string();
-        auto mask = named(stem + "_mask");
-        if (mask == masks.end()) mask = named(stem);
-        if (mask == masks.end()) continue;
-        sample.mask = *mask;
-        ++found;
+/// Reads which pictures a data set holds; no picture is opened. Throws when there is no such folder, none of the
+/// layouts above, a list is not what it should be, or a wanted class is absent; the message then lists those found.
+inline DataSet scan(const std::filesystem::path& root, const ScanOptions& options) {
+    check(detail::is_folder(root), root.c_str(), "no such folder of pictures");
+    DataSet data{root, options.dataset, "", "", {}, {}};
+    std::vector<detail::ClassFolder> found = detail::find_class_folders(root);
+    detail::recognise(data, options, found);
+    if (data.kind == DataSetKind::realiad) {
+        detail::read_realiad(data, options);
+        return data;
     }
-    if (found == samples.size()) {
-        pairing.rule = MaskRule::by_name;
-    } else if (masks.size() == samples.size()) {
-        pairing.rule = MaskRule::by_order;
-        for (std::size_t i = 0; i < samples.size(); ++i) samples[i].mask = masks[i];
-    } else {
-        check(found > 0, folder.c_str(), masks.size(), " masks for ", samples.size(), " pictures of other names, ",
-              "<name>_mask.png or as many masks as pictures expected");
-        pairing.rule = MaskRule::partly;
+    if (data.kind == DataSetKind::visa) {
+        if (const auto prepared = detail::prepared_visa(root); !prepared.empty())
+            found = detail::class_folders(prepared);
+        else if (detail::is_shipped_visa(root))
+            detail::ask_to_prepare_visa(root);
     }
-    return pairing;
-}
-
-inline ClassData scan_class(const fs::path& folder, const std::string& name) {
-    ClassData data{name, {}, {}, {}};
-    for (const fs::path& picture : list_pictures(folder / "train" / "good"))
-        data.train.push_back({picture, std::nullopt, name, "good", false});
-    for (const fs::path& kind : sorted_folders(folder / "test")) {
-        const std::string defect = kind.filename().string();
-        const std::size_t begin = data.test.size();
-        for (const fs::path& picture : list_pictures(kind))
-            data.test.push_back({picture, std::nullopt, name, defect, defect != "good"});
-        if (defect != "good" && data.test.size() > begin)
-            data.pairings.push_back(pair_masks(std::span(data.test).subspan(begin), folder / "ground_truth" / defect));
-    }
-    check(!data.train.empty() || !data.test.empty(), folder.c_str(),
-          "no pictures (png, jpg, jpeg, bmp) in train/good and none in the folders of test");
+    check(!found.empty(), root.c_str(), "no pictures (", picture_extensions,
+          "), and no folder with train/good, good or test");
+    check(data.kind == DataSetKind::folder || !found.front().plain, root.c_str(), "not in the layout of ",
+          data_set_name(data.kind), ": pictures stand in the folder itself, CLASS/train/good expected");
+    detail::read_folders(data, found, options.classes);
     return data;
 }
 
-/// The last part of a folder's full name, also of "." and "parts/".
-inline std::string folder_name(const fs::path& folder) {
-    const fs::path whole = fs::canonical(folder);
-    return whole.has_filename() ? whole.filename().string() : whole.string();
-}
-
-}  // namespace detail
-
-/// The classes under `root` in the order of `wanted`, or all of them, sorted, when it is empty. Throws when there is no
-/// such folder, no picture in it, or a wanted class is absent; the message then lists those found.
+/// The classes alone, of a data set that is recognised by itself.
 inline std::vector<ClassData> scan(const std::filesystem::path& root, const std::vector<std::string>& wanted = {}) {
-    check(detail::is_folder(root), root.c_str(), "no such folder of pictures");
-    std::vector<std::pair<std::string, std::filesystem::path>> found;
-    bool plain = false;
-    if (detail::is_class(root)) {
-        found.emplace_back(detail::folder_name(root), root);
-    } else {
-        for (const std::filesystem::path& folder : detail::sorted_folders(root))
-            if (detail::is_class(folder)) found.emplace_back(folder.filename().string(), folder);
-        plain = found.empty() && !list_pictures(root).empty();
-        if (plain) found.emplace_back(detail::folder_name(root), root);
-    }
-    check(!found.empty(), root.c_str(), "no pictures (png, jpg, jpeg, bmp), and no folder with train/good or test");
-
-    std::vector<std::string> names;
-    names.reserve(found.size());
-    for (const auto& entry : found) names.push_back(entry.first);
-    std::vector<ClassData> classes;
-    for (const std::string& name : wanted.empty() ? names : wanted) {
-        const auto at = std::ranges::find(names, name);
-        check(at != names.end(), root.c_str(), "no class '", name, "'; found: ", detail::listed(names));
-        const std::filesystem::path& folder = found[static_cast<std::size_t>(at - names.begin())].second;
-        if (!plain) {
-            classes.push_back(detail::scan_class(folder, name));
-            continue;
-        }
-        ClassData& data = classes.emplace_back(ClassData{name, {}, {}, {}});
-        for (const std::filesystem::path& picture : list_pictures(folder))
-            data.train.push_back({picture, std::nullopt, name, "good", false});
-    }
-    return classes;
+    return scan(root, ScanOptions{.classes = wanted}).classes;
 }
 
-/// The good parts of all classes in a row, as training numbers them. Throws, naming the class, when one has none.
+/// What is learned from, all classes in a row, as training numbers them. Throws, naming the class, when one has none.
 inline std::vector<Sample> training_samples(const std::vector<ClassData>& classes) {
     std::vector<Sample> samples;
     for (const ClassData& data : classes) {
@@ -215,18 +222,6 @@ inline std::vector<Sample> training_samples(const std::vector<ClassData>& classe
         samples.insert(samples.end(), data.train.begin(), data.train.end());
     }
     return samples;
-}
-
-/// "" or a warning when the mask of a sample is not as large as its picture. Both are resized, so it may still fit.
-inline std::string mask_size_warning(const Sample& sample) {
-    if (!sample.mask) return "";
-    const PictureSize picture = read_size(sample.picture);
-    const PictureSize mask = read_size(*sample.mask);
-    if (picture == mask) return "";
-    std::ostringstream text;
-    text << sample.mask->string() << ": the mask is " << mask.width << "x" << mask.height << ", its picture "
-         << picture.width << "x" << picture.height;
-    return text.str();
 }
 
 /// The ground truth of a sample, [height, width] in [0, 1]; all zero when it has no mask.

@@ -6,6 +6,7 @@
 // in 8 bit, so that later epochs decode nothing.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <exception>
 #include <filesystem>
@@ -18,8 +19,8 @@
 #include <vector>
 
 #include "dinomaly/core/error.hpp"
-#include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/normalize.hpp"
+#include "dinomaly/vision/source.hpp"
 
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
@@ -36,14 +37,16 @@ struct LoaderLimits {
     std::size_t cache_bytes = std::size_t{256} << 20;  ///< for decoded pictures; 0 keeps none
 };
 
-/// Delivers batches of pictures in a given order. One thread may call next(); destroying it early is safe.
+/// Delivers batches of pictures, or of windows of pictures, in a given order. One thread may call next(); destroying it
+/// early is safe.
 class Loader {
 public:
     /// `order` lists the batches, each a list of numbers of `pictures`. Throws when a number or a limit is out of
     /// range.
-    Loader(std::vector<std::filesystem::path> pictures, std::vector<std::vector<std::size_t>> order,
-           const Preprocess& sizes, const LoaderLimits& limits = {})
+    Loader(std::vector<Source> pictures, std::vector<std::vector<std::size_t>> order, const Preprocess& sizes,
+           const LoaderLimits& limits = {})
         : pictures_(std::move(pictures)),
+          reader_(static_cast<std::size_t>(std::max(0, limits.threads)) + 1),
           sizes_(sizes),
           limits_(limits),
           slots_(order.size()),
@@ -62,6 +65,10 @@ public:
         for (int i = 0; i < limits.threads; ++i)
             threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
     }
+    /// The same for whole pictures.
+    Loader(const std::vector<std::filesystem::path>& pictures, std::vector<std::vector<std::size_t>> order,
+           const Preprocess& sizes, const LoaderLimits& limits = {})
+        : Loader(whole(pictures), std::move(order), sizes, limits) {}
     Loader(const Loader&) = delete;
     Loader& operator=(const Loader&) = delete;
     /// Ends the threads; each finishes at most the picture it is at.
@@ -95,6 +102,12 @@ private:
         Slot& slot;
         std::size_t place;
     };
+
+    static std::vector<Source> whole(const std::vector<std::filesystem::path>& pictures) {
+        std::vector<Source> sources;
+        for (const std::filesystem::path& path : pictures) sources.push_back({path, std::nullopt});
+        return sources;
+    }
 
     /// The next picture to read, or nothing when all are taken or the loader is being destroyed.
     std::optional<Task> take(const std::stop_token& stop) {
@@ -138,7 +151,7 @@ private:
             const std::lock_guard lock(mutex_);
             if (cache_[index]) return cache_[index];
         }
-        auto picture = std::make_shared<const Image>(to_rgb(resize_and_crop(read_picture(pictures_[index]), sizes_)));
+        auto picture = std::make_shared<const Image>(to_rgb(resize_and_crop(reader_.read(pictures_[index]), sizes_)));
         const std::lock_guard lock(mutex_);
         const std::size_t bytes = picture->pixels.size();
         if (!cache_[index] && bytes <= limits_.cache_bytes - cached_bytes_) {
@@ -148,7 +161,8 @@ private:
         return picture;
     }
 
-    std::vector<std::filesystem::path> pictures_;
+    std::vector<Source> pictures_;
+    SourceReader reader_;
     Preprocess sizes_;
     LoaderLimits limits_;
 

@@ -2,6 +2,7 @@
 // Preprocess: which part of a picture the network sees, and in what size.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "dinomaly/vision/image.hpp"
@@ -19,10 +20,8 @@ struct Preprocess {
         check(patch > 0, "preprocess", "patch ", patch, ", above zero expected");
         check_size("preprocess", size.width, size.height);
         check_size("preprocess", crop.width, crop.height);
-        check(crop.width <= size.width && crop.height <= size.height, "preprocess", "crop ", crop,
-              " is larger than size ", size);
-        check(crop.width % patch == 0 && crop.height % patch == 0, "preprocess", "crop ", crop,
-              " is not a multiple of the patch, ", patch);
+        check_side("width", crop.width, size.width);
+        check_side("height", crop.height, size.height);
     }
 
     /// Replaces the sizes by those that are given: above 0. Throws as validate() does.
@@ -41,6 +40,15 @@ struct Preprocess {
     friend bool operator==(const Preprocess&, const Preprocess&) = default;
 
 private:
+    /// Throws unless a side of the crop fits in that of the size and holds whole patches.
+    void check_side(const char* side, int crop_side, int size_side) const {
+        check(crop_side <= size_side, "preprocess", "crop ", crop, " is larger than size ", size, ": ", side, ' ',
+              crop_side, ", at most ", size_side, " expected");
+        const int below = std::max(1, crop_side / patch) * patch;
+        check(crop_side % patch == 0, "preprocess", "crop ", crop, " is not a multiple of the patch, ", patch, ": ",
+              side, ' ', crop_side, ", ", below, " or ", below + patch, " expected");
+    }
+
     /// (whole - part) / 2, a half rounded to the even number.
     static int offset(int whole, int part) {
         const int below = (whole - part) / 2;
@@ -48,5 +56,12 @@ private:
         return below + (half && below % 2 != 0 ? 1 : 0);
     }
 };
+
+/// Throws unless both sides of a tile, in the picture's own pixels, are 1 .. 100000.
+inline void check_tile(PictureSize tile) {
+    constexpr int max_side = 100000;
+    check(tile.width > 0 && tile.height > 0 && tile.width <= max_side && tile.height <= max_side, "tile", tile,
+          ": sides of 1 to ", max_side, " pixels expected");
+}
 
 }  // namespace dinomaly::vision
