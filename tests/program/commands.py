@@ -87,12 +87,45 @@ class Commands(Scene):
             self.assertEqual((line["map_width"], line["map_height"]), (256, 256))
             expected = scores[str(scene.pathlib.Path(line["path"]).relative_to(self.data))]
             self.assertTrue(math.isclose(line["score"], expected, rel_tol=1e-4), line)
+            self.assertEqual((line["width"], line["height"]), (40, 40))
+            self.assertEqual(len(line["covered"]), 4)
+            self.assertIn("defects", line)
+            self.assertIn("pixel_threshold", line)
+            self.assertTrue(scene.pathlib.Path(line["overlay"]).is_file())
+            self.assertNotIn("map", line)
         pictures = sorted(path.name for path in heat.iterdir())
         self.assertEqual(len(set(pictures)), 5, "pictures of one name in several folders get names of their own")
         for name in pictures:
             content = (heat / name).read_bytes()
             self.assertTrue(name.endswith("overlay.png"))
-            self.assertEqual(struct.unpack(">II", content[16:24]), (40, 40), "as large as the picture")
+            width, height = struct.unpack(">II", content[16:24])
+            self.assertTrue(width > 40 and height >= 40, "the picture with its colour bar")
+
+    def test_raw_maps(self):
+        picture, raw, out = self.data / "disc/test/spot/000.png", self.folder / "raw", self.folder / "raw.jsonl"
+        for kind, begin in (("png", b"\x89PNG"), ("tiff", b"II*\0"), ("npy", b"\x93NUMPY")):
+            self.done("predict", "--model", self.model, picture, "--maps", raw, "--map-format", kind, "--json", out)
+            path = scene.pathlib.Path(json.loads(out.read_text())["map"])
+            self.assertEqual(path, raw / f"000-map.{kind}")
+            self.assertTrue(path.read_bytes().startswith(begin))
+        values = struct.unpack("<1600f", path.read_bytes()[-6400:])  # the npy file: 40 x 40
+        left, top, width, height = json.loads(out.read_text())["covered"]
+        for i, value in enumerate(values):
+            inside = left <= i % 40 < left + width and top <= i // 40 < top + height
+            self.assertTrue(0 <= value <= 2 if inside else math.isnan(value), (i, value))
+        png = (raw / "000-map.png").read_bytes()
+        self.assertEqual(struct.unpack(">IIBB", png[16:26]), (40, 40, 16, 0))
+
+    def test_wrong_output_options(self):
+        picture, taken = self.data / "disc/test/spot/000.png", self.folder / "taken"
+        taken.write_text("")
+        for options, status, words in ((["--maps", taken], 1, "the folder cannot be made"),
+                                       (["--out", taken / "in"], 1, "the folder cannot be made"),
+                                       (["--map-format", "bmp"], 2, "bmp not in {npy,png,tiff}"),
+                                       (["--min-area", "0"], 2, "--min-area")):
+            done = run("predict", "--model", self.model, picture, *options)
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertIn(words, done.stderr)
 
     def test_predict_goes_on_after_a_bad_picture(self):
         good = self.data / "disc/test/good/000.png"

@@ -15,7 +15,6 @@
 
 #include "dinomaly/vision/colormap.hpp"
 #include "dinomaly/vision/image.hpp"
-#include "dinomaly/vision/outline.hpp"
 #include "dinomaly/vision/overlay.hpp"
 #include "dinomaly/vision/strokes.hpp"
 
@@ -117,8 +116,10 @@ inline Image with_color_bar(const Image& picture, const OverlayStyle& style,
     constexpr Color ground{24, 24, 27}, ink{212, 212, 216}, bright{255, 255, 255};
     Image out = make_image(layout.whole.width, layout.whole.height, 3);
     detail::fill(out, {0, 0, out.width, out.height}, ground);
-    const Image rgb = to_rgb(picture);
-    for (int y = 0; y < rgb.height; ++y) std::copy_n(rgb.row(y), rgb.stride(), out.row(y));
+    for (int y = 0; y < picture.height; ++y)
+        for (int x = 0; x < picture.width; ++x)
+            for (int c = 0; c < 3; ++c)
+                out.row(y)[3 * x + c] = picture.row(y)[picture.channels * x + (picture.channels == 3 ? c : 0)];
 
     const Window& bar = layout.bar;
     for (int y = 0; y < bar.height; ++y)
@@ -142,8 +143,8 @@ inline Image with_color_bar(const Image& picture, const OverlayStyle& style,
     }
     if (marked) {
         const double y = draw_tick(mark, {.width = 1.5 * thin, .color = bright});
-        draw_strokes(out, std::array{Stroke{{static_cast<double>(bar.left), y}, {right + 0.55 * text, y}}},
-                     outline_pen({picture.width, picture.height}));
+        draw_strokes(out, std::array{Stroke{{static_cast<double>(bar.left), y}, {right + 0.4 * text, y}}},
+                     {.width = 1.6 * thin, .color = bright, .rim = thin, .rim_color = {0, 0, 0}});
     }
     return out;
 }

@@ -22,6 +22,9 @@ namespace detail {
 
 inline constexpr int outline_steps = 5;  ///< grid points to a map pixel and axis; odd, so that one lies at its middle
 
+/// What stands for a place without a value: below any threshold.
+inline constexpr float no_value = std::numeric_limits<float>::lowest();
+
 /// Values of the map at the grid's points, row by row. Around all a frame of points lies below any threshold.
 class OutlineGrid {
 public:
@@ -42,11 +45,10 @@ public:
         return {map_.picture_x(at(i, map_.map_width())), map_.picture_y(at(j, map_.map_height()))};
     }
     void read_row(int j, std::span<float> out) const {
-        constexpr float below = -std::numeric_limits<float>::infinity();
-        std::ranges::fill(out, below);
+        std::ranges::fill(out, no_value);
         if (j == 0 || j + 1 == height()) return;
         fine_.read_row(j - 1, out.subspan(1, out.size() - 2));
-        for (float& value : out) value = std::isnan(value) ? below : std::min(value, 1e30F);
+        for (float& value : out) value = std::isnan(value) ? no_value : std::clamp(value, no_value, -no_value);
     }
 
 private:
@@ -57,8 +59,8 @@ private:
 /// How far from a point with value `a` towards one with value `b` the threshold lies, where one of them reaches it. A
 /// region reaches up to a point without a value.
 inline double crossing(double a, double b, double threshold) {
-    if (std::isinf(a) && a < 0) return 0;
-    if (std::isinf(b) && b < 0) return 1;
+    if (a <= static_cast<double>(no_value)) return 0;
+    if (b <= static_cast<double>(no_value)) return 1;
     return (threshold - a) / (b - a);
 }
 
@@ -94,7 +96,7 @@ inline std::vector<Stroke> outline(const PictureMap& map, float threshold) {
             for (std::size_t k = 0; k < 4; ++k)
                 if (in[k] != in[(k + 1) % 4]) sides[crossed++] = k;
             // With all four sides crossed, the inner corners belong together: each outer one is cut off.
-            if (crossed == 4 && !in[0]) std::ranges::rotate(sides, sides.begin() + 1);
+            if (crossed == 4 && !in[0]) std::rotate(sides.begin(), sides.begin() + 1, sides.end());
             for (std::size_t k = 0; k < crossed; k += 2) strokes.push_back({on_side(sides[k]), on_side(sides[k + 1])});
         }
     }

@@ -81,6 +81,12 @@ private:
     std::array<float, steps + 1> kept_;
 };
 
+/// The row in grey, still RGB.
+inline void make_grey(std::uint8_t* row, int width) {
+    const Image line{width, 1, 3, {row, row + 3 * width}};
+    std::ranges::copy(to_rgb(to_grey(line)).pixels, row);
+}
+
 /// Turns pixels into `shade` parts of grey.
 inline void shade_pixels(std::uint8_t* pixels, int count, float shade) {
     constexpr float grey = 96.0F;
@@ -96,12 +102,13 @@ inline Image overlay(const Image& picture, const PictureMap& map, const OverlayS
     check(picture.width == map.width() && picture.height == map.height(), "overlay", "a picture of ", picture.width,
           "x", picture.height, ", one of ", map.width(), "x", map.height(), " expected, as the map");
     style.validate();
-    Image out = to_rgb(style.grey ? to_grey(picture) : picture);
+    Image out = to_rgb(picture);
     const Window& covered = map.covered();
     const auto mixer = std::make_unique<detail::HeatMixer>(style);
     std::vector<float> values(static_cast<std::size_t>(covered.width));
     for (int y = 0; y < out.height; ++y) {
         std::uint8_t* const row = out.row(y);
+        if (style.grey && picture.channels == 3) detail::make_grey(row, out.width);
         if (!map.covers_row(y)) {
             detail::shade_pixels(row, out.width, style.shade);
             continue;
