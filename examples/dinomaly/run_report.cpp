@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <sstream>
 #include <string_view>
@@ -49,16 +50,6 @@ struct Choice {
     Gallery gallery;
 };
 
-/// The places of pictures of one kind, by falling `rank`.
-template <class Rank>
-std::vector<std::size_t> ranked(const std::vector<PictureResult>& pictures, bool bad, const Rank& rank) {
-    std::vector<std::size_t> places;
-    for (std::size_t i = 0; i < pictures.size(); ++i)
-        if (pictures[i].anomalous == bad) places.push_back(i);
-    std::ranges::stable_sort(places, std::greater<>(), [&](std::size_t i) { return rank(pictures[i]); });
-    return places;
-}
-
 /// One of the first list, one of the second, and so on.
 std::vector<std::size_t> alternating(const std::vector<std::size_t>& first, const std::vector<std::size_t>& second) {
     std::vector<std::size_t> all;
@@ -71,28 +62,33 @@ std::vector<std::size_t> alternating(const std::vector<std::size_t>& first, cons
 
 /// The pictures to show, those that tell most first; none twice.
 std::vector<Choice> choose(const std::vector<PictureResult>& pictures, float threshold) {
-    const bool has_verdicts = std::isfinite(threshold);
-    const auto is_wrong = [&](const PictureResult& p) { return has_verdicts && (p.score >= threshold) != p.anomalous; };
+    std::vector<std::size_t> rising(pictures.size());
+    std::iota(rising.begin(), rising.end(), std::size_t{0});
+    std::ranges::stable_sort(rising, {}, [&](std::size_t i) { return pictures[i].score; });
+    const std::vector<std::size_t> falling(rising.rbegin(), rising.rend());
+    const auto only = [&](const std::vector<std::size_t>& places, bool bad, bool wrong) {
+        std::vector<std::size_t> some;
+        for (const std::size_t i : places) {
+            const bool is_wrong = std::isfinite(threshold) && (pictures[i].score >= threshold) != pictures[i].anomalous;
+            if (pictures[i].anomalous == bad && is_wrong == wrong) some.push_back(i);
+        }
+        return some;
+    };
     std::vector<bool> taken(pictures.size());
-    const auto take = [&](const std::vector<std::size_t>& places, std::size_t most, Gallery gallery, bool wrong) {
+    const auto take = [&](const std::vector<std::size_t>& places, std::size_t most, Gallery gallery) {
         std::vector<Choice> some;
         for (const std::size_t i : places) {
             if (some.size() == most) break;
-            if (taken[i] || is_wrong(pictures[i]) != wrong) continue;
+            if (taken[i]) continue;
             taken[i] = true;
             some.push_back({i, gallery});
         }
         return some;
     };
-    const auto high = [](const PictureResult& p) { return p.score; };
-    const auto low = [](const PictureResult& p) { return -p.score; };
-    const std::vector<std::size_t> lowest_bad = ranked(pictures, true, low),
-                                   highest_good = ranked(pictures, false, high);
-    const std::vector<std::size_t> nearest = alternating(lowest_bad, highest_good);
     const std::array<std::vector<Choice>, 3> galleries{
-        take(nearest, most_wrong, Gallery::wrong, true), take(nearest, most_close, Gallery::close, false),
-        take(alternating(ranked(pictures, true, high), ranked(pictures, false, low)), most_clear, Gallery::clear,
-             false)};
+        take(alternating(only(rising, true, true), only(falling, false, true)), most_wrong, Gallery::wrong),
+        take(alternating(only(rising, true, false), only(falling, false, false)), most_close, Gallery::close),
+        take(alternating(only(falling, true, false), only(rising, false, false)), most_clear, Gallery::clear)};
     std::vector<Choice> chosen;
     for (std::size_t i = 0; i < most_wrong; ++i)
         for (const std::vector<Choice>& some : galleries)
