@@ -83,6 +83,7 @@ nav.classes b { color: var(--mistake); font-weight: 600; margin-left: 4px; }
 
 svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--quiet); font-size: 12px; font-variant-numeric: tabular-nums; }
+svg.run text { font-size: 17px; }
 svg .grid { stroke: var(--rule); }
 svg .axis { stroke: var(--quiet); }
 svg polyline { fill: none; stroke-linejoin: round; stroke-width: 2.2; }
