@@ -18,6 +18,7 @@ int run_command_line(int argc, char** argv) {
     Action action;
     add_train(app, action);
     add_eval(app, action);
+    add_calibrate(app, action);
     add_predict(app, action);
     add_info(app, action);
     add_convert(app, action);

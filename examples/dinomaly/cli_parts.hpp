@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data_options.hpp"
+#include "decide.hpp"
 #include "dinomaly/vision/image.hpp"
 
 namespace dinomaly::program {
@@ -36,8 +37,14 @@ void add_file_sizes(CLI::App& command, vision::PictureSize& size, vision::Pictur
 /// --tile of a command that reads a model's file: sides, or "off".
 void add_file_tile(CLI::App& command, std::optional<vision::PictureSize>& tile);
 
+/// --decide and --false-alarm-rate of a command that finds thresholds.
+void add_decide(CLI::App& command, DecideOptions& options);
+/// --threshold, --pixel-threshold, --false-alarm-rate and --class of a command that uses them.
+void add_thresholds(CLI::App& command, ThresholdOptions& options);
+
 void add_train(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
+void add_calibrate(CLI::App& app, Action& action);
 void add_predict(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data_options.hpp"
+#include "decide.hpp"
 #include "dinomaly/evaluate.hpp"
 #include "engine.hpp"
 
@@ -56,6 +57,15 @@ struct EvalOptions : DataOptions {
     std::size_t memory_limit = 0;  ///< bytes; 0: none
 };
 int run_eval(const EvalOptions& options);
+
+struct CalibrateOptions : DataOptions {
+    std::filesystem::path model, out;  ///< out: empty is the model's own file
+    DecideOptions decide;
+    std::optional<vision::PictureSize> tile;  ///< nothing: the file's; none: pictures are not cut
+    int threads = 0;
+    std::string device = "cpu", precision = "fp32";
+};
+int run_calibrate(const CalibrateOptions& options);
 
 /// predict's pictures as they arrive in a folder.
 struct WatchOptions {

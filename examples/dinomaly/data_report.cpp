@@ -326,8 +326,7 @@ std::vector<std::string> describe_data(std::ostream& out, const DataSet& data) {
 
 void check_pictures(const DataSet& data, const std::vector<std::string>& unusable) {
     if (unusable.empty()) return;
-    fail(data.root.string(), counted(unusable.size(), "picture or mask"),
-         " cannot be used, the first: ", unusable.front());
+    fail(data.root.string(), counted(unusable.size(), "file"), " cannot be used, the first: ", unusable.front());
 }
 
 }  // namespace dinomaly::program

@@ -23,7 +23,7 @@ class Sizes(Scene):
     def setUpClass(cls):
         super().setUpClass()
         cls.large = cls.folder / "large"
-        for i in range(3):
+        for i in range(4):
             write_png(cls.large / f"disc/train/good/{i:03}.png", enlarged(draw("disc", i, False)[0], 3))
         for i in range(2):
             write_png(cls.large / f"disc/test/good/{i:03}.png", enlarged(draw("disc", 100 + i, False)[0], 3))
@@ -136,8 +136,8 @@ class Sizes(Scene):
         done = run(*self.training(self.folder / "counted", data=self.large, **LARGE))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("warning", done.stderr)
-        # Steps of at most 30 of the 35 pixels that a tile shows: 4 columns and 3 rows of each of 3 pictures.
-        self.assertIn("36 tiles or smaller pictures to learn from, tiles of 40x40", done.stdout)
+        # Steps of at most 30 of the 35 pixels that a tile shows: 4 columns and 3 rows of each of 4 pictures.
+        self.assertIn("48 tiles or smaller pictures to learn from, tiles of 40x40", done.stdout)
         features = self.about(self.folder / "counted/model.safetensors")["training"]["features"]
         self.assertEqual(features["asked"], 24)
         # Where no picture is larger than a tile, nothing changes.
@@ -168,7 +168,10 @@ class Sizes(Scene):
         for tile in ("0", "0x40", "large", "40x", "-5", "1000000"):
             self.refused(self.training(out, tile=tile), "--tile", status=2)
         self.refused(self.training(out, tile="100001x40"), "[tile] 100001x40: sides of 1 to 100000 pixels expected")
-        self.refused(self.training(out, data=self.large, tile=1), "larger tiles are needed")
+        huge = self.folder / "huge"
+        write_png(huge / "000.png", enlarged(draw("disc", 1, False)[0], 3, 150, 120))
+        self.refused(self.training(out, data=huge, tile=1), "a tile of 1x1 cuts a picture of 150x120 into",
+                     "larger tiles are needed")
         self.assertFalse(out.exists(), "a refused run leaves nothing behind")
         folder = self.train("small_tile", iterations=1, tile=30)
         model = folder / "model.safetensors"

@@ -164,7 +164,8 @@ BOOST_AUTO_TEST_CASE(what_is_no_picture) {
     const fs::path folder = dinomaly::test::scratch_dir("no_picture");
     std::ofstream(folder / "text.png") << "just some words";
     std::ofstream(folder / "empty.png").flush();
-    BOOST_TEST(contains(error_of([&] { read_rgb(folder / "text.png"); }), "text.png] not a picture, PNG, JPEG, BMP or TIFF"));
+    BOOST_TEST(
+        contains(error_of([&] { read_rgb(folder / "text.png"); }), "text.png] not a picture, PNG, JPEG, BMP or TIFF"));
     BOOST_TEST(contains(error_of([&] { read_rgb(folder / "empty.png"); }), "the file is empty"));
     BOOST_TEST(contains(error_of([&] { read_rgb(folder / "absent.png"); }), "absent.png] no such picture file"));
     BOOST_TEST(contains(error_of([&] { read_rgb(folder); }), "no such picture file"));

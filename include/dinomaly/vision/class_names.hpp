@@ -177,10 +177,12 @@ inline std::size_t edit_distance(std::string_view one, std::string_view other) {
 
 }  // namespace detail
 
-/// The name that was probably meant: the one fewest letters away, at most a third of the word; "" when none is near.
+/// The name that was probably meant: the one fewest letters away, at most 2 or a third of the word; "" when none is
+/// near.
 inline std::string nearest_name(std::string_view wanted, std::span<const std::string> names) {
     std::string nearest;
-    std::size_t least = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+    std::size_t least =
+        wanted.size() < 4 ? 2 : std::max<std::size_t>(2, wanted.size() / 3) + 1;  // letters, and one more
     for (const std::string& name : names)
         if (const std::size_t distance = detail::edit_distance(wanted, name); distance < least) {
             least = distance;

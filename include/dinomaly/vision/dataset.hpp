@@ -30,7 +30,7 @@ namespace dinomaly::vision::inline DINOMALY_ABI {
 struct ScanOptions {
     DataSetKind dataset = DataSetKind::automatic;
     std::string lists = "realiad_jsons";  ///< Real-IAD: the folder of lists
-    std::vector<std::string> classes;     ///< in this order; empty: all that are found, sorted
+    std::vector<std::string> classes{};   ///< in this order; empty: all that are found, sorted
 };
 
 /// A data set that was found.

@@ -43,12 +43,18 @@ public:
             const double pixel = (static_cast<double>(i) + 0.5) * axis.pixels / static_cast<double>(length);
             return (pixel - axis.first[window] - axis.margin) / axis.seen;
         };
+        const auto value_at = [&](double pixel) {  // the value that a pixel belongs to
+            const double value = std::floor(pixel / axis.pixels * static_cast<double>(length));
+            return static_cast<std::size_t>(std::clamp(value, 0.0, static_cast<double>(length - 1)));
+        };
+        const auto begin = [&](std::size_t window) { return value_at(axis.first[window] + axis.margin); };
+        const auto last = [&](std::size_t window) { return value_at(axis.first[window] + axis.margin + axis.seen); };
         for (std::size_t window = 0; window < stretches_.size(); ++window)
-            for (std::size_t i = 0; i < length; ++i)
+            for (std::size_t i = begin(window); i <= last(window); ++i)
                 if (const double u = place(window, i); u >= 0 && u <= 1) totals[i] += weight(u);
         for (std::size_t window = 0; window < stretches_.size(); ++window) {
             Stretch& stretch = stretches_[window];
-            for (std::size_t i = 0; i < length; ++i) {
+            for (std::size_t i = begin(window); i <= last(window); ++i) {
                 const double u = place(window, i);
                 if (u < 0 || u > 1) continue;
                 if (stretch.reads.empty()) stretch.begin = i;

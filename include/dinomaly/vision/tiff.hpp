@@ -25,6 +25,7 @@
 
 #include "dinomaly/core/error.hpp"
 #include "dinomaly/vision/image.hpp"
+#include "dinomaly/vision/orientation.hpp"
 
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
@@ -56,7 +57,7 @@ public:
             read_tiles();
         else
             read_strips();
-        return oriented(image());
+        return oriented(image(), orientation_);
     }
 
 private:
@@ -346,25 +347,6 @@ private:
             value = pixel[3] == 0 ? 0U : std::min(255U, value * 255U / pixel[3]);
         }
         return static_cast<std::uint8_t>(value);
-    }
-
-    /// The picture turned and mirrored as the file asks for: 1 as it is, 3 upside down, 6 to be turned right, ...
-    Image oriented(Image from) const {
-        if (orientation_ == 1) return from;
-        const PictureSize shown = size();
-        Image out = make_image(shown.width, shown.height, from.channels);
-        const bool flip_x = orientation_ == 2 || orientation_ == 3 || orientation_ == 7 || orientation_ == 8;
-        const bool flip_y = orientation_ == 3 || orientation_ == 4 || orientation_ == 6 || orientation_ == 7;
-        const auto channels = static_cast<std::size_t>(from.channels);
-        for (int y = 0; y < shown.height; ++y)
-            for (int x = 0; x < shown.width; ++x) {
-                int source_x = orientation_ >= 5 ? y : x, source_y = orientation_ >= 5 ? x : y;
-                if (flip_x) source_x = from.width - 1 - source_x;
-                if (flip_y) source_y = from.height - 1 - source_y;
-                std::copy_n(from.row(source_y) + static_cast<std::size_t>(source_x) * channels, channels,
-                            out.row(y) + static_cast<std::size_t>(x) * channels);
-            }
-        return out;
     }
 
     std::span<const std::byte> file_;
