@@ -41,7 +41,7 @@ std::string Latency::summary() const {
     if (later_.empty()) {
         text << ": " << first_->total();
         parts(first_->reading, first_->judging);
-        text << ", which the first one takes; later ones take less";
+        text << ", not warm yet: later ones take less";
         return text.str();
     }
     std::vector<double> totals, reading, judging;
@@ -52,8 +52,8 @@ std::string Latency::summary() const {
     }
     text << ": median " << quantile(totals, 0.5);
     parts(quantile(reading, 0.5), quantile(judging, 0.5));
-    text << ", 95th percentile " << quantile(totals, 0.95) << " ms, both without the first, " << first_->total()
-         << " ms";
+    text << ", 95th percentile " << quantile(totals, 0.95) << " ms; warm, without the first, which took "
+         << first_->total() << " ms";
     return text.str();
 }
 

@@ -57,7 +57,8 @@ ArgumentSource::ArgumentSource(const std::vector<fs::path>& arguments) {
         }
         const std::size_t before = arguments_.size();
         add_folder(argument, arguments_);
-        check(arguments_.size() > before, argument.c_str(), "no pictures (png, jpg, jpeg, bmp) in this folder");
+        check(arguments_.size() > before, argument.c_str(), "no pictures (", vision::picture_extensions,
+              ") in this folder");
     }
 }
 

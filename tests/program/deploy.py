@@ -3,13 +3,12 @@
 """examples/deploy.cpp: scores as the program's, verdicts by the threshold in the file, and what it says of bad input."""
 import json
 import pathlib
-import struct
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 import scene
-from scene import Scene, read_safetensors, run, write_safetensors
+from scene import Scene, run
 
 DEPLOY = None
 
@@ -31,15 +30,6 @@ class Deploy(Scene):
         assert done.returncode == 0, done.stderr
         cls.scores = [json.loads(line)["score"] for line in out.read_text().splitlines()]
 
-    def with_decision(self, name, decision):
-        tensors, metadata = read_safetensors(self.model)
-        about = json.loads(metadata["dinomaly"])
-        about["decision"] = decision
-        path = self.folder / name
-        write_safetensors(path, {key: (shape, struct.unpack(f"<{len(data) // 4}f", data))
-                                 for key, (_, shape, data) in tensors.items()}, {"dinomaly": json.dumps(about)})
-        return path
-
     def judged(self, done):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         rows = [line.split("\t") for line in done.stdout.splitlines()]
@@ -50,17 +40,16 @@ class Deploy(Scene):
 
     def test_verdicts(self):
         between = sum(sorted(self.scores)[1:3]) / 2
-        threshold = {"image": between, "pixel": None}
-        each = threshold | {"bad": 0, "good_scores": [], "good_peaks": []}
-        model = self.with_decision("decided.safetensors", {"rule": "best F1", "source": "a test", "all": threshold,
-                                                           "classes": {"disc": each}})
+        model = self.folder / "decided.safetensors"
+        scene.write_decision(self.model, model, scene.decision_at(between, "disc"))
         expected = ["bad" if score > between else "good" for score in self.scores]
         self.assertEqual(sorted(expected), ["bad", "bad", "good", "good"])
         self.assertEqual(self.judged(deploy(model, *self.pictures)), expected)
         self.assertEqual(self.judged(deploy(model, input="\n".join(self.pictures))), expected)
 
     def test_a_file_without_threshold(self):
-        model = self.with_decision("undecided.safetensors", {})
+        model = self.folder / "undecided.safetensors"
+        scene.write_decision(self.model, model, {})
         self.assertEqual(self.judged(deploy(model, *self.pictures)), ["no threshold"] * 4)
 
     def test_a_bad_picture_does_not_stop_it(self):

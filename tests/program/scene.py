@@ -96,6 +96,22 @@ def read_safetensors(path):
     return {name: (t["dtype"], t["shape"], data[slice(*t["data_offsets"])]) for name, t in header.items()}, metadata
 
 
+def write_decision(model, out, decision):
+    """A copy of a model's file with another decision; see dinomaly/decision.hpp."""
+    tensors, metadata = read_safetensors(model)
+    about = json.loads(metadata["dinomaly"])
+    about["decision"] = decision
+    write_safetensors(out, {name: (shape, struct.unpack(f"<{len(data) // 4}f", data))
+                            for name, (_, shape, data) in tensors.items()}, {"dinomaly": json.dumps(about)})
+
+
+def decision_at(score, class_name):
+    """A decision that calls pictures bad from this score on."""
+    thresholds = {"image": score, "pixel": None}
+    each = thresholds | {"bad": 0, "good_scores": [], "good_peaks": []}
+    return {"rule": "best F1", "source": "a test", "all": thresholds, "classes": {class_name: each}}
+
+
 def encoder_tensors(seed=1):
     """A transformer with the published names; its blocks change little, so that its features tell pictures apart."""
     numbers = random.Random(seed)
