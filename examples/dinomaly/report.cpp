@@ -216,19 +216,21 @@ void write_classes(std::ostream& out, const ReportData& data) {
 void write_training(std::ostream& out, const std::vector<ReportStep>& steps) {
     std::vector<double> iterations;
     for (const ReportStep& step : steps) iterations.push_back(static_cast<double>(step.iteration) + 1);
-    const auto curve = [&](double ReportStep::*value, const char* title, const char* note) {
+    const auto curve = [&](double ReportStep::*value, const char* title, const char* note, bool has_mean) {
         std::vector<double> values;
         for (const ReportStep& step : steps) values.push_back(step.*value);
-        const std::string drawn = page::value_curve(iterations, values, title);
+        const std::string drawn = page::value_curve(iterations, values, title, has_mean);
         if (!drawn.empty())
             out << "<div class=\"card\"><h3>" << title << "</h3>" << drawn << "<p class=\"note\">" << note
                 << "</p></div>\n";
     };
     if (steps.size() < 2) return;
     out << "<h2>The training, over its iterations</h2>\n<div class=\"runs\">\n";
-    curve(&ReportStep::loss, "Loss", "How far the reconstruction is from the features. It should fall and level off.");
-    curve(&ReportStep::grad_norm, "Gradient norm", "Before it is clipped. Peaks that do not come back are a bad sign.");
-    curve(&ReportStep::lr, "Learning rate", "It rises in the warm-up and falls along a cosine.");
+    curve(&ReportStep::loss, "Loss", "How far the reconstruction is from the features. It should fall and level off.",
+          true);
+    curve(&ReportStep::grad_norm, "Gradient norm", "Before it is clipped. Peaks that do not come back are a bad sign.",
+          true);
+    curve(&ReportStep::lr, "Learning rate", "It rises in the warm-up and falls along a cosine.", false);
     out << "</div>\n";
 }
 

@@ -28,12 +28,13 @@ std::string listed(const std::vector<vision::ClassData>& classes) {
 RunReport begin_report(const Engine& engine, const std::vector<vision::ClassData>& classes,
                        const std::filesystem::path& root, const ReportSource& source) {
     RunReport run;
-    run.title = source.title.empty() ? "Defects found in " + listed(classes) : source.title;
     run.notes = source.notes;
     run.log = source.log;
     run.expected_classes = classes.size();
     std::size_t learnt = 0, judged = 0;
     for (const vision::ClassData& data : classes) learnt += data.train.size(), judged += data.test.size();
+    run.title = source.title;
+    if (run.title.empty()) run.title = (judged > 0 ? "Defects found in " : "Trained on ") + listed(classes);
     const Target& target = engine.target();
     run.settings = {{"report of", "dinomaly " + std::string(version)},
                     {"data", root.string()},

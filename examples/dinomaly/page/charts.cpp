@@ -111,7 +111,8 @@ std::string bar(double x, double y, double width, double height, const char* kin
 
 }  // namespace
 
-std::string value_curve(std::span<const double> iterations, std::span<const double> values, const char* what) {
+std::string value_curve(std::span<const double> iterations, std::span<const double> values, const char* what,
+                        bool has_mean) {
     std::vector<double> at, finite;
     for (std::size_t i = 0; i < values.size(); ++i) {
         if (!std::isfinite(values[i])) continue;
@@ -130,7 +131,7 @@ std::string value_curve(std::span<const double> iterations, std::span<const doub
     const Axis across{0, std::max(at.back(), 1.0), 76, width - 12};
     const Axis up = axis_of(heights, height - 30, 14);
 
-    const std::vector<double> means = running_mean(heights, finite.size() / 50 + 1);
+    const std::vector<double> means = running_mean(heights, has_mean ? finite.size() / 50 : 0);
     const std::size_t stride = std::max<std::size_t>(1, finite.size() / most_points);
     std::vector<Point> faint, curve;
     for (std::size_t i = 0; i < finite.size(); i += stride) {
@@ -145,11 +146,12 @@ std::string value_curve(std::span<const double> iterations, std::span<const doub
         const double level = up.low + part * (up.high - up.low);
         const double value = is_log ? std::pow(10, level) : level;
         content += line(across.begin, up(level), across.end, up(level), "grid");
-        content += label(across.begin - 8, up(level) + 4, "end", number(value, decimals_of(value)));
+        content += label(across.begin - 8, up(level) + 4, "end", value == 0 ? "0" : number(value, decimals_of(value)));
         const double iteration = std::round(part * across.high);
         content += label(across(iteration), height - 8, i == ticks ? "end" : "middle", number(iteration, 0));
     }
-    content += polyline(faint, "faint") + polyline(curve, "curve");
+    if (has_mean) content += polyline(faint, "faint");
+    content += polyline(curve, "curve");
     return svg(width, height, "run", what, content);
 }
 

@@ -10,9 +10,11 @@
 
 namespace dinomaly::page {
 
-/// Values over the iterations: each faintly, their running mean on top. `what` is said to those who cannot see it. The
-/// axis is logarithmic where the values allow it and span a factor of 4. Empty where fewer than two values are finite.
-std::string value_curve(std::span<const double> iterations, std::span<const double> values, const char* what);
+/// Values over the iterations; with has_mean each faintly and their running mean on top. `what` is said to those who
+/// cannot see it. The axis is logarithmic where the values allow it and span a factor of 4. Empty where fewer than two
+/// values are finite.
+std::string value_curve(std::span<const double> iterations, std::span<const double> values, const char* what,
+                        bool has_mean = true);
 
 /// Scores in equal steps: good ones upwards, bad ones downwards, with the threshold where it is finite.
 std::string score_histogram(std::span<const double> good, std::span<const double> bad, double threshold);
