@@ -12,7 +12,10 @@ void add_eval(CLI::App& app, Action& action) {
                                     "dinomaly eval --model runs/first/model.safetensors --data mvtec --json eval.json");
     const auto options = std::make_shared<EvalOptions>();
     EvalOptions& o = *options;
-    command->add_option("--model", o.model, "Model file of train, or a checkpoint of the authors")
+    command
+        ->add_option("--model", o.model,
+                     "Model file of train, a checkpoint of the authors, or the folder of a run; where each class "
+                     "has a model of its own, each judges its class")
         ->required()
         ->type_name("FILE");
     command->add_option("--data", o.data, "Folder with CLASS/test and CLASS/ground_truth")
@@ -35,7 +38,7 @@ void add_predict(CLI::App& app, Action& action) {
                                     "dinomaly predict --model runs/first/model.safetensors --out heat part.png new/");
     const auto options = std::make_shared<PredictOptions>();
     PredictOptions& o = *options;
-    command->add_option("--model", o.model, "Model file of train, or a checkpoint of the authors")
+    command->add_option("--model", o.model, "Model file of train, a checkpoint of the authors, or the folder of a run")
         ->required()
         ->type_name("FILE");
     command->add_option("pictures", o.pictures, "Pictures, or folders of pictures")->required()->type_name("PATH");

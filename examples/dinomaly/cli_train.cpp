@@ -1,39 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options of train.
+#include <iostream>
 #include <memory>
+#include <system_error>
+#include <vector>
 
 #include "cli_parts.hpp"
 #include "commands.hpp"
+#include "presets.hpp"
+#include "run_config.hpp"
+#include "run_folder.hpp"
 
 namespace dinomaly::program {
 
-void add_train(CLI::App& app, Action& action) {
-    CLI::App* command = add_command(app, "train", "Train on the pictures of good parts",
-                                    "dinomaly train --data mvtec --classes bottle,cable --encoder dinov2_vits14.pth "
-                                    "--out runs/first --iterations 2000");
-    const auto options = std::make_shared<TrainOptions>();
-    TrainOptions& o = *options;
-    TrainSettings& s = o.settings;
-    command->add_option("--data", o.data, "Folder with CLASS/train/good and CLASS/test, or a folder of good pictures")
-        ->required()
-        ->type_name("DIR");
-    add_classes(*command, o.classes);
-    command->add_option("--encoder", o.encoder, "Published DINOv2 weights, .pth or .safetensors")
-        ->required()
-        ->type_name("FILE");
-    command->add_option("--out", o.out, "Folder of the run; must not exist yet, but for --resume")
-        ->required()
-        ->type_name("RUN");
+namespace {
 
-    CLI::Option_group* sizes = command->add_option_group("Sizes");
+void declare_setting(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* setting = command.add_option_group("Setting");
+    setting
+        ->add_option("--preset", o.preset,
+                     "The values that the paper has for a data set, in the setting asked for; the same for every size "
+                     "of the encoder. What is given beside it has its way; --dry-run shows them")
+        ->check(CLI::IsMember(preset_names()));
+    setting
+        ->add_option("--setting", o.setting,
+                     "One model for all classes, or one for each, trained alone in RUN/CLASS, one after another")
+        ->check(CLI::IsMember({multi_class, class_separated}))
+        ->capture_default_str();
+    CLI::Option* seed =
+        setting->add_option("--seed", o.settings.seed, "Seed of the first weights, the noise and the order")
+            ->capture_default_str();
+    setting
+        ->add_option("--seeds", o.seeds,
+                     "Several seeds, separated by commas: a run for each in RUN/seed-N, at the end the mean of their "
+                     "figures and the sample deviation")
+        ->delimiter(',')
+        ->excludes(seed);
+}
+
+void declare_sizes(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* sizes = command.add_option_group("Sizes");
     add_size(*sizes, "--size", o.size, "Pictures are resized to this");
     add_size(*sizes, "--crop", o.crop, "The middle of this size is used; multiples of the encoder's patch, 14");
     sizes->add_option("--batch", o.batch, "Pictures an iteration")->check(CLI::PositiveNumber)->capture_default_str();
-    sizes->add_option("--iterations", s.iterations, "Iterations of the run")
+    sizes->add_option("--iterations", o.settings.iterations, "Iterations of the run")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
+}
 
-    CLI::Option_group* learning = command->add_option_group("Learning");
+void declare_learning(CLI::App& command, TrainOptions& o) {
+    TrainSettings& s = o.settings;
+    CLI::Option_group* learning = command.add_option_group("Learning");
     learning->add_option("--schedule", s.schedule, "Iterations that the learning rate's schedule spans; 0: all")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
@@ -49,15 +66,19 @@ void add_train(CLI::App& app, Action& action) {
     learning->add_option("--final-lr", s.final_lr, "Learning rate at the schedule's end")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
+    learning->add_option("--adam-eps", s.adam_eps, "Added to the denominator of StableAdamW, above 0")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
     learning->add_option("--dropout", s.dropout, "Noise of the bottleneck; 0.4 for very diverse data")
         ->check(CLI::Range(0.0, 0.999))
         ->capture_default_str();
     learning->add_option("--attention-eps", o.attention_eps, "Guard of the linear attention; 1e-6 where a loss is NaN")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
-    learning->add_option("--seed", s.seed, "Seed of the first weights, the noise and the order")->capture_default_str();
+}
 
-    CLI::Option_group* run = command->add_option_group("Run");
+void declare_running(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* run = command.add_option_group("Run");
     add_threads(*run, o.threads);
     run->add_option("--eval-every", o.eval_every, "Judge the test pictures every N iterations too; 0: at the end only")
         ->check(CLI::NonNegativeNumber)
@@ -77,12 +98,104 @@ void add_train(CLI::App& app, Action& action) {
     add_device(*run, o.device);
     add_precision(*run, o.precision, false);
     add_memory_limit(*run, o.memory_limit);
-    run->add_flag("--resume", o.resume, "Go on from the state saved in RUN; the other options as before");
-    CLI::Option_group* repeat = command->add_option_group("Repeatable comparison");
+    CLI::Option_group* repeat = command.add_option_group("Repeatable comparison");
     repeat->add_option("--init", o.init, "First weights: bottleneck.* and decoder.* of a file")->type_name("FILE");
     repeat->add_option("--order", o.order, "JSON list with a list of paths, relative to DIR, for each iteration")
         ->type_name("FILE");
-    command->callback([options, &action] { action = [options] { return run_train(*options).status; }; });
+}
+
+/// What the command line of train says.
+struct TrainCommand {
+    TrainOptions options;
+    std::filesystem::path config;
+    bool json = false;
+    Sources sources;
+    std::string note;
+};
+
+/// Fills what the command line left open: from the file, or that of the run that is resumed, then from the preset.
+void settle(CLI::App& command, TrainCommand& train) {
+    TrainOptions& o = train.options;
+    train.sources = given_options(command);
+    std::filesystem::path file = train.config;
+    std::error_code ignored;
+    if (const auto own = RunFolder(o.out).config();
+        file.empty() && o.resume && !o.out.empty() && std::filesystem::is_regular_file(own, ignored))
+        file = own;
+    if (!file.empty()) {
+        nlohmann::ordered_json values = read_config(file);
+        if (command.count("--seed") > 0) values.erase("seeds");  // one was asked for
+        fill_options(command, values, file.string(), "config " + file.string(), train.sources);
+    }
+    if (o.preset.empty()) return;
+    const Preset preset = find_preset(o.preset, o.setting);
+    const std::string name = "preset " + o.preset + ", " + o.setting;
+    fill_options(command, preset.values, name, name, train.sources);
+    train.note = name + ": " + preset.published + "; the values are the same for every size of the encoder";
+}
+
+int run(const CLI::App& command, const TrainCommand& train) {
+    if (train.json) {
+        std::cout << options_json(command, train.sources, train.note).dump(1) << std::endl;
+        return status_done;
+    }
+    if (train.options.dry_run) print_options(std::cout, command, train.sources, train.note);
+    return run_training(train.options);
+}
+
+}  // namespace
+
+void declare_train_options(CLI::App& command, TrainOptions& options) {
+    command
+        .add_option("--data", options.data, "Folder with CLASS/train/good and CLASS/test, or a folder of good pictures")
+        ->required()
+        ->type_name("DIR");
+    add_classes(command, options.classes);
+    command.add_option("--encoder", options.encoder, "Published DINOv2 weights, .pth or .safetensors")
+        ->required()
+        ->type_name("FILE");
+    command.add_option("--out", options.out, "Folder of the run; must not exist yet, but for --resume")
+        ->required()
+        ->type_name("RUN");
+    declare_setting(command, options);
+    declare_sizes(command, options);
+    declare_learning(command, options);
+    declare_running(command, options);
+}
+
+void add_train(CLI::App& app, Action& action) {
+    CLI::App* command = add_command(app, "train", "Train on the pictures of good parts",
+                                    "dinomaly train --data mvtec --classes bottle,cable --encoder dinov2_vits14.pth "
+                                    "--out runs/first --iterations 2000\n"
+                                    "  dinomaly train --preset mvtec --setting class-separated --data mvtec --encoder "
+                                    "dinov2_vitb14_reg4_pretrain.pth --out runs/sep --dry-run\n"
+                                    "  dinomaly train --config runs/first/config.json --out runs/again");
+    const auto train = std::make_shared<TrainCommand>();
+    declare_train_options(*command, train->options);
+    command
+        ->add_option("--config", train->config,
+                     "Options from a JSON file, such as the config.json of a run: {\"lr\": 0.001}. Those of the "
+                     "command line have their way; paths in it are relative to the current folder")
+        ->type_name("FILE");
+    command->add_flag("--resume", train->options.resume,
+                      "Go on from the state saved in RUN; options that are not given as RUN/config.json says");
+    CLI::Option* dry_run =
+        command->add_flag("--dry-run", train->options.dry_run,
+                          "Say what would be done, with each value and where it comes from, and leave nothing");
+    command->add_flag("--json", train->json, "With --dry-run: the values and where they come from, as JSON, alone")
+        ->needs(dry_run);
+
+    // What has to be given may stand in a file too, so that is looked at first.
+    std::vector<CLI::Option*> required = command->get_options([](CLI::Option* o) { return o->get_required(); });
+    for (CLI::Option* option : required)
+        option->required(false)->description(option->get_description() + " (required, here or in --config)");
+    command->callback([command, train, required, &action] {
+        settle(*command, *train);
+        for (const CLI::Option* option : required)
+            if (option->count() == 0) throw CLI::RequiredError(option->get_name());
+        train->options.config = config_of(*command);
+        action = [command, train] { return run(*command, *train); };
+    });
 }
 
 }  // namespace dinomaly::program

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,12 @@ struct TrainOptions {
     std::string cache_features;    ///< "memory", "disk", "off", or empty: as there is room
     std::size_t memory_limit = 0;  ///< bytes; 0: none
     std::filesystem::path init, order;
+
+    std::string setting = "multi-class";  ///< or "class-separated": each class has a model of its own
+    std::string preset;                   ///< whose values were taken (presets.hpp); empty: none
+    std::vector<std::uint64_t> seeds;     ///< none: settings.seed; else a run for each
+    bool dry_run = false;                 ///< says what would be done and leaves nothing
+    nlohmann::ordered_json config;        ///< all values, as --config takes them; empty: those above
 };
 
 /// How a run ended: its exit status and, when it came to its end, the figures of its test pictures.
@@ -42,8 +49,11 @@ struct TrainOutcome {
     std::vector<ClassReport> reports;
 };
 
-/// Trains; with keep_maps the reports hold the maps.
+/// Trains one model; with keep_maps the reports hold the maps.
 TrainOutcome run_train(const TrainOptions& options, bool keep_maps = false);
+
+/// Trains as the options' setting and seeds say: one model, or several one after another.
+int run_training(const TrainOptions& options);
 
 struct EvalOptions {
     std::filesystem::path model, data, json, maps;

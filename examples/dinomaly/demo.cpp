@@ -45,13 +45,6 @@ TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
     return train;
 }
 
-/// Makes room for a new run where an earlier demo left one.
-void remove_earlier_run(const RunFolder& folder) {
-    std::error_code ignored;  // what is left shows when the run is made
-    for (const fs::path& file : {folder.log(), folder.state(), folder.model(), folder.features(), folder.metrics()})
-        fs::remove(file, ignored);
-}
-
 /// Colours of a class's heat maps: from the mean over its good pictures to nearly the highest value of all.
 vision::OverlayStyle overlay_style(const ClassReport& report) {
     double sum = 0;
@@ -135,7 +128,7 @@ int run_demo(const DemoOptions& options) {
     const TrainOptions train = train_options(options, is_untrained);
     choose_target(train.device, train.precision);  // what training cannot run on is refused before anything is drawn
     RunFolder(options.out).make();
-    remove_earlier_run(RunFolder(train.out));
+    RunFolder(train.out).clear();  // an earlier demo's
     std::cout << "drawing parts into " << train.data.string() << std::endl;
     demo::draw_demo_parts(train.data, static_cast<std::uint32_t>(options.seed));
     if (is_untrained) {

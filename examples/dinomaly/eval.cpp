@@ -5,12 +5,14 @@
 #include <cstring>
 #include <iomanip>
 #include <iostream>
+#include <system_error>
 
 #include "commands.hpp"
 #include "console.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/safetensors.hpp"
 #include "memory_plan.hpp"
+#include "run_folder.hpp"
 
 namespace dinomaly::program {
 
@@ -58,6 +60,48 @@ MemoryUse memory_use(const Engine& engine, const std::vector<vision::ClassData>&
     return use;
 }
 
+/// Classes and the model that judges them.
+struct Part {
+    std::filesystem::path model;
+    std::vector<vision::ClassData> classes;
+};
+
+/// One model for all classes, or, in the folder of a class-separated run, each class's own.
+std::vector<Part> parts_of(const std::filesystem::path& model, const std::vector<vision::ClassData>& classes) {
+    std::error_code ignored;
+    const auto own = [&](const vision::ClassData& data) { return RunFolder(model / data.name).model(); };
+    const auto has_own = [&](const vision::ClassData& data) { return std::filesystem::exists(own(data), ignored); };
+    if (!std::filesystem::is_directory(model, ignored) || std::filesystem::exists(RunFolder(model).model(), ignored) ||
+        std::ranges::none_of(classes, has_own))
+        return {{model_file(model), classes}};
+    std::vector<Part> parts;
+    for (const vision::ClassData& data : classes) {
+        if (data.test.empty()) continue;
+        check(has_own(data), own(data).c_str(), "class '", data.name,
+              "' has no model in this run; --classes names those to judge");
+        parts.push_back({own(data), {data}});
+    }
+    return parts;
+}
+
+/// Judges the classes of a part.
+std::vector<ClassReport> judge_part(const Part& part, const EvalOptions& options, const Target& target,
+                                    bool keep_maps) {
+    const Engine engine = Engine::open(part.model, options.size, options.crop, target);
+    std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
+              << "; " << precision_name(target.precision) << std::endl;
+    check_memory(engine, memory_use(engine, part.classes), options.memory_limit);
+    return evaluate_all(engine, part.classes, options.data, keep_maps);
+}
+
+std::vector<ClassReport> judge_all(const std::vector<Part>& parts, const EvalOptions& options, const Target& target,
+                                   bool keep_maps) {
+    std::vector<ClassReport> reports;
+    for (const Part& part : parts)
+        for (ClassReport& report : judge_part(part, options, target, keep_maps)) reports.push_back(std::move(report));
+    return reports;
+}
+
 }  // namespace
 
 int run_eval(const EvalOptions& options) {
@@ -71,19 +115,14 @@ int run_eval(const EvalOptions& options) {
     check(std::ranges::any_of(classes, [](const vision::ClassData& data) { return !data.test.empty(); }),
           options.data.c_str(), "no pictures to judge: <class>/test/<good or a defect> expected");
     warn_of_mask_sizes(classes);
-    const Engine engine = Engine::open(options.model, options.size, options.crop, target);
-    std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
-              << "; " << options.precision << std::endl;
-    check_memory(engine, memory_use(engine, classes), options.memory_limit);
-    const std::vector<ClassReport> reports = evaluate_all(engine, classes, options.data, !options.maps.empty());
+    const std::vector<Part> parts = parts_of(options.model, classes);
+    const std::vector<ClassReport> reports = judge_all(parts, options, target, !options.maps.empty());
     if (!options.json.empty()) io::write_text(options.json, to_json(reports).dump(1) + '\n');
     if (!options.maps.empty()) write_maps(options.maps, reports);
     print_table(reports);
     if (target.precision == Precision::int8) {
         std::cout << "the same in fp32, to tell what 8-bit codes cost:" << std::endl;
-        const Engine exact =
-            Engine::open(options.model, options.size, options.crop, {.gpu = {}, .precision = Precision::fp32});
-        print_loss(reports, evaluate_all(exact, classes, options.data, false));
+        print_loss(reports, judge_all(parts, options, {.gpu = {}, .precision = Precision::fp32}, false));
     }
     return status_done;
 }

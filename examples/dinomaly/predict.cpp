@@ -13,6 +13,7 @@
 #include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/overlay.hpp"
 #include "memory_plan.hpp"
+#include "run_folder.hpp"
 
 namespace dinomaly::program {
 
@@ -95,7 +96,7 @@ int run_predict(const PredictOptions& options) {
     const Target target = choose_target(options.device, options.precision);
     use_threads(options.threads);
     const std::vector<fs::path> pictures = list_all(options.pictures);
-    const Engine engine = Engine::open(options.model, options.size, options.crop, target);
+    const Engine engine = Engine::open(model_file(options.model), options.size, options.crop, target);
     check_memory(engine,
                  {.trains = false,
                   .crop = engine.sizes().crop,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_folder.hpp"
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/safetensors.hpp"
@@ -35,12 +37,34 @@ void RunFolder::discard() const {
     std::error_code ignored;  // whatever cannot be removed stays
     if (fs::is_empty(log(), ignored)) fs::remove(log(), ignored);
     remove_features();
+    if (!fs::exists(log(), ignored)) fs::remove(config(), ignored);
     if (fs::is_empty(path_, ignored)) fs::remove(path_, ignored);
+}
+
+void RunFolder::clear() const {
+    std::error_code ignored;  // what is left shows when the run is made
+    for (const fs::path& file : {config(), log(), state(), model(), features(), metrics()}) fs::remove(file, ignored);
 }
 
 void RunFolder::remove_features() const {
     std::error_code ignored;  // there are none, as a rule
     fs::remove(features(), ignored);
+}
+
+fs::path model_file(const fs::path& path) {
+    std::error_code ignored;
+    if (!fs::is_directory(path, ignored)) return path;
+    const fs::path file = RunFolder(path).model();
+    if (fs::is_regular_file(file, ignored)) return file;
+    std::vector<std::string> found;
+    for (const fs::directory_entry& entry : fs::directory_iterator(path, ignored))
+        if (const fs::path inner = RunFolder(entry.path()).model(); fs::is_regular_file(inner, ignored))
+            found.push_back(inner.string());
+    check(!found.empty(), path.c_str(), "a folder without a model: a run's folder or its model.safetensors expected");
+    std::ranges::sort(found);
+    std::string list;
+    for (const std::string& name : found) list += (list.empty() ? "" : ", ") + name;
+    fail(path.string(), "a folder of several runs, one of their models expected: ", list);
 }
 
 void save_state(const RunFolder& folder, const Training& training, const nlohmann::json& settings, double seconds) {

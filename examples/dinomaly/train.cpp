@@ -2,225 +2,26 @@
 // The command train: good pictures and an encoder in, a run folder with a model out.
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <csignal>
 #include <iomanip>
 #include <iostream>
 #include <iterator>
 #include <numeric>
 #include <sstream>
-#include <unordered_map>
 
 #include "commands.hpp"
 #include "console.hpp"
 #include "dinomaly/io/file.hpp"
-#include "dinomaly/io/hash.hpp"
-#include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/loader.hpp"
-#include "dinomaly/vision/sampler.hpp"
+#include "interruption.hpp"
 #include "memory_plan.hpp"
+#include "plan.hpp"
+#include "run_config.hpp"
 #include "run_folder.hpp"
+#include "train_memory.hpp"
 
 namespace dinomaly::program {
 
 namespace {
-
-namespace fs = std::filesystem;
-using Batches = std::vector<std::vector<std::size_t>>;
-
-/// Notes SIGINT and SIGTERM while it lives, so that an iteration can be finished and saved. A second signal ends the
-/// program at once.
-class Interruption {
-public:
-    Interruption() {
-        noted = 0;
-        struct sigaction action {};
-        action.sa_handler = [](int) { noted = 1; };
-        action.sa_flags = SA_RESETHAND;
-        sigaction(SIGINT, &action, &before_int_);
-        sigaction(SIGTERM, &action, &before_term_);
-    }
-    ~Interruption() {
-        sigaction(SIGINT, &before_int_, nullptr);
-        sigaction(SIGTERM, &before_term_, nullptr);
-    }
-    Interruption(const Interruption&) = delete;
-    Interruption& operator=(const Interruption&) = delete;
-
-    bool asked() const { return noted != 0; }
-
-private:
-    static inline volatile std::sig_atomic_t noted = 0;  // all that a handler may touch
-    struct sigaction before_int_ {
-    }, before_term_{};
-};
-
-/// What a run learns from, and in which order.
-struct Plan {
-    std::vector<vision::ClassData> classes;
-    std::vector<fs::path> pictures;
-    std::vector<std::string> names;  ///< of the pictures, relative to the data's root
-    Batches batches;                 ///< one an iteration
-    std::string order_hash;          ///< of the order's file; empty without one
-};
-
-std::string hash_text(const std::string& text) {
-    const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
-    io::StateDict dict;
-    dict.insert("text", io::DType::u8, {static_cast<std::int64_t>(text.size())},
-                io::SharedBytes::own({bytes, bytes + text.size()}));
-    return io::hash(dict);
-}
-
-/// The batches of a file: a JSON list of lists of paths relative to the data's root.
-Batches read_order(const fs::path& file, const std::string& text, const std::vector<std::string>& names,
-                   std::int64_t iterations) {
-    const nlohmann::json lists = nlohmann::json::parse(text, nullptr, false);
-    check(lists.is_array(), file.c_str(), "not a JSON list of lists of paths");
-    check(static_cast<std::int64_t>(lists.size()) >= iterations, file.c_str(), lists.size(), " batches, ", iterations,
-          " expected (--iterations)");
-    std::unordered_map<std::string, std::size_t> numbers;
-    for (std::size_t i = 0; i < names.size(); ++i) numbers.emplace(names[i], i);
-    Batches batches;
-    for (std::int64_t i = 0; i < iterations; ++i) {
-        const nlohmann::json& list = lists[static_cast<std::size_t>(i)];
-        check(list.is_array() && !list.empty(), file.c_str(), "batch ", i, " is not a list of paths");
-        std::vector<std::size_t>& batch = batches.emplace_back();
-        for (const nlohmann::json& path : list) {
-            check(path.is_string(), file.c_str(), "batch ", i, " holds ", path.dump(), ", a path expected");
-            const auto found = numbers.find(path.get<std::string>());
-            check(found != numbers.end(), file.c_str(), "batch ", i, " asks for ", path.dump(),
-                  ", which is no training picture of the chosen classes");
-            batch.push_back(found->second);
-        }
-    }
-    return batches;
-}
-
-Plan make_plan(const TrainOptions& options) {
-    Plan plan;
-    plan.classes = vision::scan(options.data, options.classes);
-    for (const vision::Sample& sample : vision::training_samples(plan.classes)) {
-        plan.pictures.push_back(sample.picture);
-        plan.names.push_back(sample.picture.lexically_relative(options.data).generic_string());
-    }
-    const std::int64_t iterations = options.settings.iterations;
-    if (options.order.empty()) {
-        vision::Sampler sampler(plan.pictures.size(), options.batch, options.settings.seed);
-        for (std::int64_t i = 0; i < iterations; ++i) plan.batches.push_back(sampler.batch(i));
-    } else {
-        const std::string text = io::read_text(options.order);
-        plan.batches = read_order(options.order, text, plan.names, iterations);
-        plan.order_hash = hash_text(text);
-    }
-    return plan;
-}
-
-/// All that the numbers of a run depend on: a resumed run must have the same.
-nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const Engine& engine) {
-    const TrainSettings& s = options.settings;
-    std::string names;
-    for (const std::string& name : plan.names) names += name + '\n';
-    return {{"pictures", hash_text(names)},
-            {"encoder", engine.encoder_hash()},
-            {"order", plan.order_hash},
-            {"size", size_text(options.size)},
-            {"crop", size_text(options.crop)},
-            {"batch", options.batch},
-            {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
-            {"warmup", s.warmup},
-            {"hard-mining-ramp", s.hard_mining_ramp},
-            {"lr", s.lr},
-            {"final-lr", s.final_lr},
-            {"dropout", s.dropout},
-            {"seed", s.seed},
-            {"attention-eps", options.attention_eps},
-            {"precision", options.precision}};
-}
-
-void describe(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {
-    for (const vision::ClassData& data : plan.classes) {
-        const auto bad = std::ranges::count(data.test, true, &vision::Sample::anomalous);
-        std::cout << "class " << data.name << ": " << data.train.size() << " pictures to learn from, "
-                  << data.test.size() << " to judge (" << bad << " of them bad)\n";
-        for (const vision::MaskPairing& pairing : data.pairings)
-            if (pairing.rule == vision::MaskRule::none || pairing.rule == vision::MaskRule::partly)
-                warn(data.name + "/test/" + pairing.defect + ": " + std::to_string(pairing.masks) + " masks for " +
-                     std::to_string(pairing.pictures) + " pictures; where one is missing nothing counts as defect");
-    }
-    std::cout << "encoder " << options.encoder.string() << ": " << engine.description() << '\n'
-              << "pictures " << options.size << ", middle " << options.crop << "; " << options.settings.iterations
-              << " iterations of " << plan.batches.front().size() << " pictures in " << options.precision << " on "
-              << options.device << "; " << threads << " threads" << std::endl;
-}
-
-/// What the features of the pictures depend on, besides the shapes: a file of features is used again for the same only.
-std::string feature_key(const Plan& plan, const Engine& engine) {
-    std::ostringstream text;
-    text << engine.encoder_hash() << ' ' << precision_name(engine.target().precision)
-         << (engine.target().gpu ? " gpu " : " cpu ") << engine.sizes().size << ' ' << engine.sizes().crop << '\n';
-    std::error_code unknown;  // an unreadable picture is reported when it is read
-    for (const fs::path& picture : plan.pictures)
-        text << picture.string() << ' ' << fs::file_size(picture, unknown) << ' '
-             << fs::last_write_time(picture, unknown).time_since_epoch().count() << '\n';
-    return text.str();
-}
-
-/// What a loader keeps of decoded pictures: nothing where their features are kept.
-std::size_t kept_pixels(const Plan& plan, const Engine& engine, const FeatureStore& features) {
-    if (!features.pictures.empty()) return 0;
-    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * engine.sizes().count());
-}
-
-/// The memory that a run asks for, without its features.
-MemoryUse memory_use(const Plan& plan, const Engine& engine) {
-    MemoryUse use{.crop = engine.sizes().crop,
-                  .batch = 1,
-                  .element_size = engine.element_size(),
-                  .batch_at_once = engine.target().gpu.has_value()};
-    for (const auto& batch : plan.batches) use.batch = std::max(use.batch, static_cast<std::int64_t>(batch.size()));
-    use.batches_waiting = static_cast<std::int64_t>(vision::LoaderLimits{}.batches_ahead) + 1;
-    for (const vision::ClassData& data : plan.classes)
-        use.judged = std::max(use.judged, static_cast<std::int64_t>(data.test.size()));
-    return use;
-}
-
-/// What was settled for a training run.
-struct MemoryPlan {
-    FeatureStore features;
-    std::size_t feature_bytes = 0, total = 0;  ///< of the features when all are there; of all memory, or the GPU's
-};
-
-/// Decides where features are kept and sees that all has room; throws Error, or warns, when it has not.
-MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engine& engine, const RunFolder& folder) {
-    MemoryUse use = memory_use(plan, engine);
-    MemoryPlan memory;
-    memory.features = choose_feature_store(options, engine, use, plan.batches, folder.features());
-    memory.feature_bytes = feature_bytes(engine, memory.features);
-    if (memory.features.file.empty()) use.features = memory.feature_bytes;
-    use.pictures = kept_pixels(plan, engine, memory.features);
-    memory.total = check_memory(engine, use, options.memory_limit);
-    if (!memory.features.file.empty()) memory.features.key = feature_key(plan, engine);
-    return memory;
-}
-
-/// "memory", "disk" or "off".
-const char* store_name(const FeatureStore& store) {
-    return store.pictures.empty() ? "off" : store.file.empty() ? "memory" : "disk";
-}
-
-void describe(const TrainOptions& options, const Engine& engine, const MemoryPlan& memory) {
-    const FeatureStore& store = memory.features;
-    std::cout << "features ";
-    if (!store.pictures.empty())
-        std::cout << "of " << store.pictures.size() << " pictures, " << megabytes(memory.feature_bytes)
-                  << ", are kept in " << (store.file.empty() ? "memory" : store.file.string());
-    else if (options.cache_features == "off")
-        std::cout << "are not kept";
-    else
-        std::cout << "are not kept: no picture comes twice, or there is no room";
-    std::cout << "; about " << megabytes(memory.total) << " of " << memory_name(engine) << " in all" << std::endl;
-}
 
 /// The largest and the mean value of the maps of some training pictures: what is usual for good parts. Heat maps are
 /// coloured by it.
@@ -249,6 +50,14 @@ nlohmann::json feature_summary(const FeatureStore& store, const FeatureUse& use)
             {"bytes", use.bytes},
             {"hits", use.hits},
             {"asked", use.asked}};
+}
+
+/// config.json: all values of the run, and the classes that it found.
+void write_config(const RunFolder& folder, const TrainOptions& options, const std::vector<vision::ClassData>& classes) {
+    nlohmann::ordered_json config = options.config.empty() ? run_config(options) : options.config;
+    config["classes"] = nlohmann::json::array();
+    for (const vision::ClassData& data : classes) config["classes"].push_back(data.name);
+    io::write_text(folder.config(), config.dump(1) + '\n');
 }
 
 /// Steps from the training's iteration to the last. Returns false when it was interrupted; the state is saved then.
@@ -313,7 +122,7 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
 
 TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
     const RunFolder folder(options.out);
-    folder.check_state(options.resume);
+    if (!options.dry_run) folder.check_state(options.resume);
     const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
@@ -322,9 +131,11 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
                                    options.attention_eps, target);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);
-    folder.make();
-    describe(options, plan, engine, threads);
-    describe(options, engine, memory);
+    if (!options.dry_run) folder.make();
+    describe_classes(plan.classes);
+    describe_run(options, plan, engine, threads);
+    describe_memory(options, engine, memory);
+    if (options.dry_run) return {};
 
     nlohmann::json settings = run_settings(options, plan, engine);
     Training training(engine, options.settings);
@@ -335,6 +146,7 @@ TrainOutcome run_train(const TrainOptions& options, bool keep_maps) {
               training.iteration(), " already, beyond --iterations ", options.settings.iterations);
         std::cout << "going on from iteration " << training.iteration() << std::endl;
     }
+    write_config(folder, options, plan.classes);
     try {
         if (!learn(options, plan, engine, training, memory.features, folder, settings, seconds_before))
             return {status_interrupted, {}};

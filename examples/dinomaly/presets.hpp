@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings that the paper's figures were reached with, by data set and setting, as the authors' scripts have them.
+// They are the same for every size of the encoder.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace dinomaly::program {
+
+inline constexpr const char* multi_class = "multi-class";
+inline constexpr const char* class_separated = "class-separated";
+
+/// "mvtec", "visa", "realiad", "mpdd".
+const std::vector<std::string>& preset_names();
+
+/// Values of options, as --config takes them, and what is to be known about them.
+struct Preset {
+    nlohmann::ordered_json values;
+    std::string published;  ///< which encoders the paper reports, or that it reports none
+};
+
+/// The preset of a name in "multi-class" or "class-separated". Throws Error for others.
+Preset find_preset(const std::string& name, const std::string& setting);
+
+}  // namespace dinomaly::program
