@@ -2,6 +2,7 @@
 // The options of train.
 #include <iostream>
 #include <memory>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -14,6 +15,14 @@
 namespace dinomaly::program {
 
 namespace {
+
+/// CLI11's own names the largest double in its message.
+CLI::Validator not_negative() {
+    return {[](const std::string& text) {
+                return text.starts_with('-') ? text + " found, 0 or more expected" : std::string();
+            },
+            "NONNEGATIVE"};
+}
 
 void declare_setting(CLI::App& command, TrainOptions& o) {
     CLI::Option_group* setting = command.add_option_group("Setting");
@@ -29,11 +38,13 @@ void declare_setting(CLI::App& command, TrainOptions& o) {
         ->capture_default_str();
     CLI::Option* seed =
         setting->add_option("--seed", o.settings.seed, "Seed of the first weights, the noise and the order")
+            ->check(not_negative())
             ->capture_default_str();
     setting
         ->add_option("--seeds", o.seeds,
                      "Several seeds, separated by commas: a run for each in RUN/seed-N, at the end the mean of their "
                      "figures and the sample deviation")
+        ->check(not_negative())
         ->delimiter(',')
         ->excludes(seed);
 }
@@ -52,19 +63,17 @@ void declare_learning(CLI::App& command, TrainOptions& o) {
     TrainSettings& s = o.settings;
     CLI::Option_group* learning = command.add_option_group("Learning");
     learning->add_option("--schedule", s.schedule, "Iterations that the learning rate's schedule spans; 0: all")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->capture_default_str();
     learning->add_option("--warmup", s.warmup, "Iterations in which the learning rate rises")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->capture_default_str();
     learning->add_option("--hard-mining-ramp", s.hard_mining_ramp, "Iterations until 90 % of the points count as easy")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->capture_default_str();
-    learning->add_option("--lr", s.lr, "Learning rate after the warm-up")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
+    learning->add_option("--lr", s.lr, "Learning rate after the warm-up")->check(not_negative())->capture_default_str();
     learning->add_option("--final-lr", s.final_lr, "Learning rate at the schedule's end")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->capture_default_str();
     learning->add_option("--adam-eps", s.adam_eps, "Added to the denominator of StableAdamW, above 0")
         ->check(CLI::PositiveNumber)
@@ -73,7 +82,7 @@ void declare_learning(CLI::App& command, TrainOptions& o) {
         ->check(CLI::Range(0.0, 0.999))
         ->capture_default_str();
     learning->add_option("--attention-eps", o.attention_eps, "Guard of the linear attention; 1e-6 where a loss is NaN")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->capture_default_str();
 }
 
@@ -81,14 +90,14 @@ void declare_running(CLI::App& command, TrainOptions& o) {
     CLI::Option_group* run = command.add_option_group("Run");
     add_threads(*run, o.threads);
     run->add_option("--eval-every", o.eval_every, "Judge the test pictures every N iterations too; 0: at the end only")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->capture_default_str();
     run->add_option("--log-every", o.log_every,
                     "Read losses and gradient norms every N iterations, those of each; a GPU waits for that. By "
                     "default 1, with --device cuda 20")
         ->check(CLI::PositiveNumber);
     run->add_option("--save-every", o.save_every, "Save the state every N iterations; 0: only when interrupted")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->capture_default_str();
     run->add_option("--cache-features", o.cache_features,
                     "Keep what the encoder gives for a picture instead of computing it each time: in memory, in a "

@@ -22,7 +22,7 @@ constexpr Row rows[] = {
     {"mvtec", multi_class, 10000, 0.2, 1e-10, "published with ViT-S/14, B/14 and L/14, all with these values"},
     {"visa", multi_class, 10000, 0.2, 1e-10, base_alone},
     {"realiad", multi_class, 50000, 0.4, 1e-10, base_alone},
-    {"mpdd", multi_class, 10000, 0.2, 1e-10, "not published for MPDD: the values are those of mvtec, multi-class"},
+    {"mpdd", multi_class, 10000, 0.2, 1e-10, "not published for MPDD, taken from mvtec, multi-class"},
     {"mvtec", class_separated, 5000, 0.2, 1e-8, base_alone},
     {"visa", class_separated, 5000, 0.2, 1e-8, base_alone},
     {"realiad", class_separated, 5000, 0.2, 1e-10, base_alone},

@@ -68,7 +68,7 @@ bool fits(const ordered_json& value, Form::Item item) {
         case Form::text: return value.is_string();
         case Form::whole: return value.is_number_integer();
         case Form::number: return value.is_number();
-        default: return value.is_number_integer() || value.is_string();
+        default: return value.is_number() || value.is_string();
     }
 }
 

@@ -57,14 +57,17 @@ fs::path model_file(const fs::path& path) {
     const fs::path file = RunFolder(path).model();
     if (fs::is_regular_file(file, ignored)) return file;
     std::vector<std::string> found;
-    for (const fs::directory_entry& entry : fs::directory_iterator(path, ignored))
-        if (const fs::path inner = RunFolder(entry.path()).model(); fs::is_regular_file(inner, ignored))
-            found.push_back(inner.string());
+    for (fs::recursive_directory_iterator at(path, ignored), end; at != end; at.increment(ignored)) {
+        if (at.depth() > 1) at.disable_recursion_pending();  // seed-N/CLASS/model.safetensors
+        if (at->path().filename() == file.filename()) found.push_back(at->path().string());
+    }
     check(!found.empty(), path.c_str(), "a folder without a model: a run's folder or its model.safetensors expected");
     std::ranges::sort(found);
+    constexpr std::size_t shown = 5;
     std::string list;
-    for (const std::string& name : found) list += (list.empty() ? "" : ", ") + name;
-    fail(path.string(), "a folder of several runs, one of their models expected: ", list);
+    for (std::size_t i = 0; i < std::min(shown, found.size()); ++i) list += (i > 0 ? ", " : "") + found[i];
+    fail(path.string(), "a folder of several runs, one of their models expected: ", list,
+         found.size() > shown ? ", .." : "");
 }
 
 void save_state(const RunFolder& folder, const Training& training, const nlohmann::json& settings, double seconds) {

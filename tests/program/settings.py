@@ -135,7 +135,8 @@ class Settings(Scene):
                 ({"batch": 4.5}, ['"batch": 4.5 found, a whole number expected']),
                 ({"batch": None}, ['"batch": null found']),
                 ({"batch": 0}, ['"batch": 0 is not taken', "--batch"]),
-                ({"seed": -1}, ['"seed": -1 is not taken']),
+                ({"seed": -1}, ['"seed": -1 is not taken', "0 or more expected"]),
+                ({"lr": -0.5}, ['"lr": -0.5 is not taken', "0 or more expected"]),
                 ({"lr": True}, ['"lr": true found, a number expected']),
                 ({"data": 5}, ['"data": 5 found, a text expected']),
                 ({"classes": "disc"}, ['"classes": "disc" found, a list of texts expected']),
@@ -149,7 +150,8 @@ class Settings(Scene):
                 ("[1]", ["a JSON array found, an object expected"]),
                 ("{", ["not JSON"])):
             file = self.write("bad.json", values)
-            self.refused(self.training(out, config=file, batch=None, size=None), str(file), *words)
+            with self.subTest(values):
+                self.refused(self.training(out, config=file, batch=None, size=None), str(file), *words)
         self.refused(self.training(out, config=self.folder / "absent.json"), "absent.json")
         self.assertFalse(out.exists())
         old = self.write("old.json", {"dinomaly": "0.0.1"})
@@ -187,9 +189,9 @@ class Settings(Scene):
         found = self.folder / "separated.json"
         self.done("eval", "--model", whole, "--data", self.data, "--json", found)
         self.assertEqual(json.loads(found.read_text()), metrics)
-        self.assertEqual(self.done("eval", "--model", whole / "disc", "--data", self.data, "--classes", "disc"),
-                         self.done("eval", "--model", whole / "disc/model.safetensors", "--data", self.data,
-                                   "--classes", "disc"))
+        one = self.folder / "disc.json"
+        self.done("eval", "--model", whole / "disc", "--data", self.data, "--classes", "disc", "--json", one)
+        self.assertEqual(json.loads(one.read_text())["mean"], metrics["classes"]["disc"])
         self.refused(["predict", "--model", whole, self.data], "several runs", str(whole / "disc/model.safetensors"))
         self.refused(["predict", "--model", self.data, self.data], "without a model")
         (whole / "stripes/model.safetensors").unlink()
@@ -253,6 +255,7 @@ class Settings(Scene):
                 self.assertAlmostEqual(figures_of(deviation)[key], statistics.stdev(values), 12)
                 deviations += statistics.stdev(values) > 0
         self.assertGreater(deviations, 10, "the seeds make a difference")
+        self.refused(["eval", "--model", out, "--data", self.data], "several runs", "seed-7/model.safetensors")
         table = (out / "metrics.md").read_text()
         self.assertTrue(output.endswith(table))
         pixel = metrics["mean"]["pixel gt>0"], metrics["deviation"]["mean"]["pixel gt>0"]
@@ -281,6 +284,7 @@ class Settings(Scene):
         out = self.folder / "refused"
         self.refused(self.training(out, seeds="1,2,1"), "--seeds", "twice")
         self.refused(self.training(out, seeds="1,2", seed=3), "--seed", status=2)
+        self.refused(self.training(out, seeds="1,-2"), "--seeds", status=2)
         self.refused(self.training(out, setting="per-class"), "--setting", status=2)
         order = self.write("order.json", "[]")
         self.refused(self.training(out, setting="class-separated", order=order), "--order", "multi-class expected")
