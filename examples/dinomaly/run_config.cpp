@@ -87,7 +87,7 @@ std::vector<std::string> texts_of(const ordered_json& value, const Form& form, c
         if (is_right) std::ranges::transform(value, std::back_inserter(texts), text);
     } else {
         is_right = fits(value, form.item);
-        if (is_right && value != "") texts.push_back(text(value));
+        if (is_right && !text(value).empty()) texts.push_back(text(value));
     }
     check(is_right, place, '"', key, "\": ", value.dump(), " found, ", expected_text(form), " expected");
     return texts;

@@ -54,7 +54,7 @@ void RunFolder::remove_features() const {
 fs::path model_file(const fs::path& path) {
     std::error_code ignored;
     if (!fs::is_directory(path, ignored)) return path;
-    const fs::path file = RunFolder(path).model();
+    fs::path file = RunFolder(path).model();
     if (fs::is_regular_file(file, ignored)) return file;
     std::vector<std::string> found;
     for (fs::recursive_directory_iterator at(path, ignored), end; at != end; at.increment(ignored)) {
