@@ -9,32 +9,34 @@
 #include <csignal>
 #include <cstdint>
 
-#include "dinomaly/io/file.hpp"
-
 namespace dinomaly::program {
 
-/// Notes SIGINT and SIGTERM while it lives; there is one at a time. A second signal ends the program at once.
+/// Notes SIGINT and SIGTERM while it lives. A second signal ends the program at once. One may live inside another: both
+/// then know of a signal.
 class Interruption {
 public:
-    Interruption() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    Interruption() {
+        if (alive++ > 0) return;
         noted = 0;
-        wakes = event_.get();
+        wakes = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         struct sigaction action {};
         action.sa_handler = note;
         action.sa_flags = static_cast<int>(SA_RESETHAND);
-        ::sigaction(SIGINT, &action, &before_int_);
-        ::sigaction(SIGTERM, &action, &before_term_);
+        ::sigaction(SIGINT, &action, &before_int);
+        ::sigaction(SIGTERM, &action, &before_term);
     }
     ~Interruption() {
-        ::sigaction(SIGINT, &before_int_, nullptr);
-        ::sigaction(SIGTERM, &before_term_, nullptr);
+        if (--alive > 0) return;
+        ::sigaction(SIGINT, &before_int, nullptr);
+        ::sigaction(SIGTERM, &before_term, nullptr);
+        ::close(wakes);
     }
     Interruption(const Interruption&) = delete;
     Interruption& operator=(const Interruption&) = delete;
 
     bool asked() const { return noted != 0; }
     /// Readable once a signal came: for ::poll(), which the signal itself interrupts only in the thread that it hits.
-    int descriptor() const { return event_.get(); }
+    int descriptor() const { return wakes; }
 
 private:
     static void note(int) {
@@ -48,9 +50,7 @@ private:
 
     static inline volatile std::sig_atomic_t noted = 0;  // all that a handler may touch
     static inline volatile std::sig_atomic_t wakes = -1;
-    io::Descriptor event_;
-    struct sigaction before_int_ {
-    }, before_term_{};
-};
+    static inline int alive = 0;
+    static inline struct sigaction before_int { }, before_term{}; };
 
 }  // namespace dinomaly::program

@@ -43,7 +43,8 @@ void RunFolder::discard() const {
 
 void RunFolder::clear() const {
     std::error_code ignored;  // what is left shows when the run is made
-    for (const fs::path& file : {config(), log(), state(), model(), features(), metrics()}) fs::remove(file, ignored);
+    for (const fs::path& file : {config(), log(), state(), model(), features(), metrics(), csv(), markdown(), report()})
+        fs::remove(file, ignored);
 }
 
 void RunFolder::remove_features() const {

@@ -18,6 +18,7 @@
 #include "run_config.hpp"
 #include "run_folder.hpp"
 #include "summary.hpp"
+#include "tables.hpp"
 
 namespace dinomaly::program {
 
@@ -115,7 +116,10 @@ int run_classes(const TrainOptions& options, const std::vector<vision::ClassData
         for (ClassReport& report : read_reports(parts.back(), folder.metrics())) reports.push_back(std::move(report));
     }
     if (reports.empty()) return status_done;
-    io::write_text(RunFolder(options.out).metrics(), joined_metrics(parts, reports).dump(1) + '\n');
+    const RunFolder whole(options.out);
+    io::write_text(whole.metrics(), joined_metrics(parts, reports).dump(1) + '\n');
+    io::write_text(whole.csv(), csv_table(reports));
+    io::write_text(whole.markdown(), markdown_table(reports, ""));  // what is published beside it is multi-class
     std::cout << "\nclasses trained alone\n";
     print_table(reports);
     return status_done;
