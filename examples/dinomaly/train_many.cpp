@@ -118,7 +118,6 @@ int run_classes(const TrainOptions& options, const std::vector<vision::ClassData
     if (reports.empty()) return status_done;
     const RunFolder whole(options.out);
     io::write_text(whole.metrics(), joined_metrics(parts, reports).dump(1) + '\n');
-    io::write_text(whole.csv(), csv_table(reports));
     io::write_text(whole.markdown(), markdown_table(reports, ""));  // what is published beside it is multi-class
     std::cout << "\nclasses trained alone\n";
     print_table(reports);
