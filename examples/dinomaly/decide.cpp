@@ -83,11 +83,11 @@ std::vector<JudgedPictures> judged_pictures_of(const std::vector<ClassReport>& r
 }
 
 void print_decision(const Decision& decision) {
-    std::cout << "a picture counts as bad from a score on, a pixel from a map value on; ";
+    std::cout << "thresholds, from which on a picture or a pixel counts as bad; ";
     if (decision.rule == DecisionRule::best_f1)
         std::cout << "at the best F1 of " << decision.source << ":\n";
     else
-        std::cout << "at most " << decision.false_alarm_rate * 100 << " % of good pictures reach it, by "
+        std::cout << "reached by at most " << decision.false_alarm_rate * 100 << " % of good pictures, found from "
                   << decision.source << ":\n";
     std::size_t longest = std::string("all classes").size();
     for (const auto& [name, each] : decision.classes) longest = std::max(longest, name.size());
