@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "commands.hpp"
+#include "console.hpp"
 #include "decide.hpp"
 #include "dinomaly/vision/codec.hpp"
 #include "interruption.hpp"

@@ -198,7 +198,7 @@ int run_training(const TrainOptions& options) {
 
     TrainOptions all = options;
     all.config["classes"] = ordered_json::array();  // the runs name the classes that they found
-    for (const vision::ClassData& data : classes) all.config["classes"].push_back(data.name);
+    for (const vision::ClassData& each : classes) all.config["classes"].push_back(each.name);
     const int status = all.seeds.empty() ? run_classes(all, classes) : run_seeds(all, classes);
     if (status == status_interrupted)
         std::cout << "'dinomaly train --out " << options.out.string() << " --resume' goes on" << std::endl;
