@@ -59,7 +59,7 @@ fs::path move_into(const fs::path& folder, const fs::path& file) {
     check(!problem, folder.c_str(), "the folder cannot be made: ", problem.message());
     fs::path from = file;
     for (;;) {
-        const fs::path place = free_place(folder, file.filename());
+        fs::path place = free_place(folder, file.filename());
         const int error = rename_to_new(from, place);
         if (error == 0) {
             if (from != file) fs::remove(file, problem);
