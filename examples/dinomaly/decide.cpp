@@ -87,8 +87,8 @@ void print_decision(const Decision& decision) {
     if (decision.rule == DecisionRule::best_f1)
         std::cout << "at the best F1 of " << decision.source << ":\n";
     else
-        std::cout << "reached by at most " << decision.false_alarm_rate * 100 << " % of good pictures, found from "
-                  << decision.source << ":\n";
+        std::cout << "reached by at most " << std::setprecision(3) << promised_rate(decision) * 100
+                  << " % of good pictures, found from " << decision.source << ":\n";
     std::size_t longest = std::string("all classes").size();
     for (const auto& [name, each] : decision.classes) longest = std::max(longest, name.size());
     const auto width = static_cast<int>(longest);

@@ -78,7 +78,7 @@ void write_summary(std::ostream& out, const ReportData& data, const Outcome& out
             "There were no pictures to judge, so this page cannot tell how well it finds defects: it shows how the "
             "training went, and what the model sees in some of the good parts.";
     paragraph(what);
-    if (!data.thresholds_from.empty() && counts.all() > 0) paragraph(data.thresholds_from);
+    if (!data.thresholds_from.empty()) paragraph(data.thresholds_from);
     if (outcome.hardest != nullptr && data.classes.size() > 1)
         paragraph("Most mistakes were made with " + outcome.hardest->report.name + ": " +
                   verdict_sentence(page::verdicts_of(*outcome.hardest)));

@@ -191,7 +191,8 @@ void add_class(RunReport& run, const vision::ClassData& data, const ClassReport&
     shown.report.maps = {};
     shown.learnt = data.train.size();
     shown.shows_learnt = shows_learnt;
-    if (!shows_learnt) shown.thresholds = thresholds_of(run, report);
+    shown.thresholds = thresholds_of(run, report);
+    if (shows_learnt) shown.thresholds.image = std::numeric_limits<float>::quiet_NaN();  // no verdicts on what it knows
 
     shown.style = style_of(run, shown);
     const std::size_t room = std::min(most_of_a_class, picture_bytes / std::max<std::size_t>(1, run.expected_classes));
@@ -210,8 +211,14 @@ void write_run_report(const fs::path& html, const RunReport& run) {
     ReportData data;
     data.title = run.title;
     data.notes = run.notes;
-    data.thresholds_from = thresholds_from(run.decision);
+    if (!run.decision.empty() || std::ranges::any_of(run.classes, [](const auto& each) { return !each.shows_learnt; }))
+        data.thresholds_from = thresholds_from(run.decision);
     data.settings = run.settings;
+    for (const auto& [name, each] : run.decision.classes)
+        data.settings.emplace_back("thresholds of " + name, "a score of " + page::number(each.thresholds.image, 4) +
+                                                                " for a picture, a map value of " +
+                                                                page::number(each.thresholds.pixel, 4) +
+                                                                " for a pixel");
     data.classes = run.classes;
     data.steps = read_steps(run.log);
     if (!data.steps.empty()) data.settings.emplace_back("training took", duration_text(data.steps.back().seconds));
@@ -269,7 +276,7 @@ std::string thresholds_from(const Decision& decision) {
     if (decision.rule == DecisionRule::best_f1)
         return "The thresholds are those with the best F1 of labelled pictures" + from + '.';
     return "The thresholds were found from good pictures alone" + from + ", so that at most about " +
-           page::number(100 * decision.false_alarm_rate, 1) + " % of good parts are rejected.";
+           page::number(100 * promised_rate(decision), 1) + " % of good parts are rejected.";
 }
 
 std::vector<ReportStep> read_steps(const fs::path& log) {

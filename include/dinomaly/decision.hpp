@@ -144,6 +144,16 @@ inline Decision decide_from_labels(std::span<const JudgedPictures> classes, std:
     return decision;
 }
 
+/// The rate of false alarms that thresholds from good pictures promise for every class: the one asked for, or what the
+/// class with the fewest pictures can promise.
+inline double promised_rate(const Decision& decision) {
+    double rate = 0;
+    for (const auto& [name, each] : decision.classes)
+        if (!each.good_scores.empty())
+            rate = std::max(rate, anomaly::threshold_from_good(each.good_scores, decision.false_alarm_rate).rate);
+    return rate > 0 ? rate : decision.false_alarm_rate;
+}
+
 /// The decision of a model's file as JSON; an object without members when there is none.
 inline nlohmann::json to_json(const Decision& decision) {
     if (decision.empty()) return nlohmann::json::object();

@@ -47,6 +47,9 @@ BOOST_AUTO_TEST_CASE(good_pictures_decide_for_each_class_and_for_all) {
     BOOST_TEST(decision.of("").thresholds.image == 0.27F, near);  // k = ceil(41 * .9) = 37 of 40
     BOOST_TEST(decision.of("").good_scores.size() == 40U);
     BOOST_TEST(thresholds_at(decision.of("cap"), 0.5).image == 0.11F, near);  // k = 11
+    BOOST_TEST(promised_rate(decision) == 2 / 21.0, boost::test_tools::tolerance(1e-9));
+    BOOST_TEST(promised_rate(decide_from_good(two_classes(), 0.01, "")) == 1 / 21.0,
+               boost::test_tools::tolerance(1e-9));
     expect_error([&] { decision.of("cab"); }, {"no class 'cab'", "bottle, cap"});
 }
 
