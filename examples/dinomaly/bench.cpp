@@ -12,7 +12,7 @@
 #include "dinomaly/backend/cpu/peak.hpp"
 #include "dinomaly/core/random.hpp"
 #include "dinomaly/version.hpp"
-#include "gpu.hpp"
+#include "engine/gpu.hpp"
 
 namespace dinomaly::program {
 

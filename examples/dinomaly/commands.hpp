@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "data_options.hpp"
-#include "decide.hpp"
+#include "data/data_options.hpp"
 #include "dinomaly/evaluate.hpp"
-#include "engine.hpp"
+#include "engine/engine.hpp"
+#include "judging/decide.hpp"
 
 namespace dinomaly::program {
 

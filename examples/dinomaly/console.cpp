@@ -11,7 +11,7 @@
 #include <sstream>
 #include <utility>
 
-#include "engine.hpp"
+#include "engine/engine.hpp"
 
 namespace dinomaly::program {
 

@@ -94,6 +94,7 @@ inline void pool_good_pictures(Decision& decision) {
 }
 
 inline Decision known_pictures(std::span<const JudgedPictures> classes, std::string source) {
+    check(!classes.empty(), "decision", "no judged pictures to find thresholds from");
     Decision decision;
     decision.source = std::move(source);
     for (const JudgedPictures& judged : classes) {

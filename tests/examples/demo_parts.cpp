@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The drawn parts: repeatable, different from each other, and masked exactly where a fault changed them.
 #define BOOST_TEST_MODULE examples_demo_parts
-#include "examples/dinomaly/demo_parts.hpp"
+#include "examples/dinomaly/demo/demo_parts.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>

@@ -2,7 +2,7 @@
 // What predict writes for a picture: its files, and the numbers of its defects.
 #define BOOST_TEST_MODULE examples_picture_files
 
-#include "examples/dinomaly/picture_files.hpp"
+#include "examples/dinomaly/judging/picture_files.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <limits>

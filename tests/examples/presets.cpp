@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The presets against the table of the paper's settings (the authors' scripts dinomaly_*_uni.py and dinomaly_*_sep.py).
 #define BOOST_TEST_MODULE examples_presets
-#include "examples/dinomaly/presets.hpp"
+#include "examples/dinomaly/training/presets.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <string>

@@ -2,7 +2,7 @@
 // The report page: everything inside, everything escaped, verdicts as the threshold says; and what is made of judged
 // classes: which pictures are shown, and how large the page gets.
 #define BOOST_TEST_MODULE examples_report
-#include "examples/dinomaly/report.hpp"
+#include "examples/dinomaly/report/report.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -16,10 +16,10 @@
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/safetensors.hpp"
 #include "dinomaly/vision/codec.hpp"
-#include "examples/dinomaly/page/charts.hpp"
-#include "examples/dinomaly/page/html.hpp"
-#include "examples/dinomaly/page/verdicts.hpp"
-#include "examples/dinomaly/run_report.hpp"
+#include "examples/dinomaly/report/page/charts.hpp"
+#include "examples/dinomaly/report/page/html.hpp"
+#include "examples/dinomaly/report/page/verdicts.hpp"
+#include "examples/dinomaly/report/run_report.hpp"
 #include "tests/support.hpp"
 
 using namespace dinomaly;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The figures as CSV and as Markdown, with the paper's beside them where the classes are those of a benchmark.
 #define BOOST_TEST_MODULE examples_tables
-#include "examples/dinomaly/tables.hpp"
+#include "examples/dinomaly/report/tables.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <sstream>

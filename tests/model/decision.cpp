@@ -65,6 +65,7 @@ BOOST_AUTO_TEST_CASE(labels_decide_at_the_best_f1) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_missing_is_said) {
+    expect_error([] { decide_from_good({}, 0.1, ""); }, {"no judged pictures"});
     std::vector<JudgedPictures> classes = two_classes();
     classes[1].bad_scores.clear();
     expect_error([&] { decide_from_labels(classes, ""); }, {"class 'bottle'", "20 good and 0 bad"});

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of train.
+#include <iostream>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "cli/cli_parts.hpp"
+#include "commands.hpp"
+#include "training/presets.hpp"
+#include "training/run_config.hpp"
+#include "training/run_folder.hpp"
+
+namespace dinomaly::program {
+
+namespace {
+
+/// CLI11's own names the largest double in its message.
+CLI::Validator not_negative() {
+    return {[](const std::string& text) {
+                return text.starts_with('-') ? text + " found, 0 or more expected" : std::string();
+            },
+            "NONNEGATIVE"};
+}
+
+void declare_setting(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* setting = command.add_option_group("Setting");
+    setting
+        ->add_option("--preset", o.preset,
+                     "The values that the paper has for a data set, in the setting asked for; the same for every size "
+                     "of the encoder. What is given beside it has its way; --dry-run shows them")
+        ->check(CLI::IsMember(preset_names()));
+    setting
+        ->add_option("--setting", o.setting,
+                     "One model for all classes, or one for each, trained alone in RUN/CLASS, one after another")
+        ->check(CLI::IsMember({multi_class, class_separated}))
+        ->capture_default_str();
+    CLI::Option* seed =
+        setting->add_option("--seed", o.settings.seed, "Seed of the first weights, the noise and the order")
+            ->check(not_negative())
+            ->capture_default_str();
+    setting
+        ->add_option("--seeds", o.seeds,
+                     "Several seeds, separated by commas: a run for each in RUN/seed-N, at the end the mean of their "
+                     "figures and the sample deviation")
+        ->check(not_negative())
+        ->delimiter(',')
+        ->excludes(seed);
+}
+
+void declare_sizes(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* sizes = command.add_option_group("Sizes");
+    add_size(*sizes, "--size", o.size, "Pictures are resized to this");
+    add_size(*sizes, "--crop", o.crop, "The middle of this size is used; multiples of the encoder's patch, 14");
+    add_size(
+        *sizes, "--tile", o.tile,
+        "Larger pictures are learnt and judged in overlapping tiles of so many of their own pixels, each resized to "
+        "--size; by default as a whole");
+    sizes->add_option("--batch", o.batch, "Pictures an iteration")->check(CLI::PositiveNumber)->capture_default_str();
+    sizes->add_option("--iterations", o.settings.iterations, "Iterations of the run")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+}
+
+void declare_learning(CLI::App& command, TrainOptions& o) {
+    TrainSettings& s = o.settings;
+    CLI::Option_group* learning = command.add_option_group("Learning");
+    learning->add_option("--schedule", s.schedule, "Iterations that the learning rate's schedule spans; 0: all")
+        ->check(not_negative())
+        ->capture_default_str();
+    learning->add_option("--warmup", s.warmup, "Iterations in which the learning rate rises")
+        ->check(not_negative())
+        ->capture_default_str();
+    learning->add_option("--hard-mining-ramp", s.hard_mining_ramp, "Iterations until 90 % of the points count as easy")
+        ->check(not_negative())
+        ->capture_default_str();
+    learning->add_option("--lr", s.lr, "Learning rate after the warm-up")->check(not_negative())->capture_default_str();
+    learning->add_option("--final-lr", s.final_lr, "Learning rate at the schedule's end")
+        ->check(not_negative())
+        ->capture_default_str();
+    learning->add_option("--adam-eps", s.adam_eps, "Added to the denominator of StableAdamW, above 0")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    learning->add_option("--dropout", s.dropout, "Noise of the bottleneck; 0.4 for very diverse data")
+        ->check(CLI::Range(0.0, 0.999))
+        ->capture_default_str();
+    learning->add_option("--attention-eps", o.attention_eps, "Guard of the linear attention; 1e-6 where a loss is NaN")
+        ->check(not_negative())
+        ->capture_default_str();
+}
+
+void declare_running(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* run = command.add_option_group("Run");
+    add_threads(*run, o.threads);
+    run->add_option("--eval-every", o.eval_every, "Judge the test pictures every N iterations too; 0: at the end only")
+        ->check(not_negative())
+        ->capture_default_str();
+    run->add_option("--log-every", o.log_every,
+                    "Read losses and gradient norms every N iterations, those of each; a GPU waits for that. By "
+                    "default 1, with --device cuda 20")
+        ->check(CLI::PositiveNumber);
+    run->add_option("--save-every", o.save_every, "Save the state every N iterations; 0: only when interrupted")
+        ->check(not_negative())
+        ->capture_default_str();
+    run->add_option("--cache-features", o.cache_features,
+                    "Keep what the encoder gives for a picture instead of computing it each time: in memory, in a "
+                    "file in RUN, or not at all. By default in memory where it takes at most half of what is free, "
+                    "else in a file")
+        ->check(CLI::IsMember({"memory", "disk", "off"}));
+    add_device(*run, o.device);
+    add_precision(*run, o.precision, false);
+    add_memory_limit(*run, o.memory_limit);
+    CLI::Option_group* decision = command.add_option_group("Decision");
+    decision
+        ->add_option("--hold-out", o.hold_out,
+                     "Part of each class's good pictures that is not learnt from but kept to find thresholds; by "
+                     "default 0.1 where labelled test pictures do not decide, else 0")
+        ->check(CLI::Range(0.0, 0.9));
+    add_decide(*decision, o.decide);
+    CLI::Option_group* repeat = command.add_option_group("Repeatable comparison");
+    repeat->add_option("--init", o.init, "First weights: bottleneck.* and decoder.* of a file")->type_name("FILE");
+    repeat->add_option("--order", o.order, "JSON list with a list of paths, relative to DIR, for each iteration")
+        ->type_name("FILE");
+}
+
+/// What the command line of train says.
+struct TrainCommand {
+    TrainOptions options;
+    std::filesystem::path config;
+    bool json = false;
+    Sources sources;
+    std::string note;
+};
+
+/// Fills what the command line left open: from the file, or that of the run that is resumed, then from the preset.
+void settle(CLI::App& command, TrainCommand& train) {
+    TrainOptions& o = train.options;
+    train.sources = given_options(command);
+    std::filesystem::path file = train.config;
+    std::error_code ignored;
+    if (const auto own = RunFolder(o.out).config();
+        file.empty() && o.resume && !o.out.empty() && std::filesystem::is_regular_file(own, ignored))
+        file = own;
+    if (!file.empty()) {
+        nlohmann::ordered_json values = read_config(file);
+        if (command.count("--seed") > 0) values.erase("seeds");  // one was asked for
+        fill_options(command, values, file.string(), "config " + file.string(), train.sources);
+    }
+    if (o.preset.empty()) return;
+    const Preset preset = find_preset(o.preset, o.setting);
+    const std::string name = "preset " + o.preset + ", " + o.setting;
+    fill_options(command, preset.values, name, name, train.sources);
+    train.note = name + ": " + preset.published + "; the values are the same for every size of the encoder";
+}
+
+int run(const CLI::App& command, const TrainCommand& train) {
+    if (train.json) {
+        std::cout << options_json(command, train.sources, train.note).dump(1) << std::endl;
+        return status_done;
+    }
+    if (train.options.dry_run) print_options(std::cout, command, train.sources, train.note);
+    return run_training(train.options);
+}
+
+}  // namespace
+
+void declare_train_options(CLI::App& command, TrainOptions& options) {
+    add_data_options(command, options);
+    command.add_option("--encoder", options.encoder, "Published DINOv2 weights, .pth or .safetensors")
+        ->required()
+        ->type_name("FILE");
+    command.add_option("--out", options.out, "Folder of the run; must not exist yet, but for --resume")
+        ->required()
+        ->type_name("RUN");
+    declare_setting(command, options);
+    declare_sizes(command, options);
+    declare_learning(command, options);
+    declare_running(command, options);
+}
+
+void add_train(CLI::App& app, Action& action) {
+    CLI::App* command = add_command(app, "train", "Train on the pictures of good parts",
+                                    "dinomaly train --data mvtec --classes bottle,cable --encoder dinov2_vits14.pth "
+                                    "--out runs/first --iterations 2000\n"
+                                    "  dinomaly train --preset mvtec --setting class-separated --data mvtec --encoder "
+                                    "dinov2_vitb14_reg4_pretrain.pth --out runs/sep --dry-run\n"
+                                    "  dinomaly train --config runs/first/config.json --out runs/again");
+    const auto train = std::make_shared<TrainCommand>();
+    declare_train_options(*command, train->options);
+    command
+        ->add_option("--config", train->config,
+                     "Options from a JSON file, such as the config.json of a run: {\"lr\": 0.001}. Those of the "
+                     "command line have their way; paths in it are relative to the current folder")
+        ->type_name("FILE");
+    command->add_flag("--resume", train->options.resume,
+                      "Go on from the state saved in RUN; options that are not given as RUN/config.json says");
+    CLI::Option* dry_run =
+        command->add_flag("--dry-run", train->options.dry_run,
+                          "Say what would be done, with each value and where it comes from, and leave nothing");
+    command->add_flag("--json", train->json, "With --dry-run: the values and where they come from, as JSON, alone")
+        ->needs(dry_run);
+
+    // What has to be given may stand in a file too, so that is looked at first.
+    std::vector<CLI::Option*> required = command->get_options([](CLI::Option* o) { return o->get_required(); });
+    for (CLI::Option* option : required)
+        option->required(false)->description(option->get_description() + " (required, here or in --config)");
+    command->callback([command, train, required, &action] {
+        settle(*command, *train);
+        for (const CLI::Option* option : required)
+            if (option->count() == 0) throw CLI::RequiredError(option->get_name());
+        train->options.config = config_of(*command);
+        action = [command, train] { return run(*command, *train); };
+    });
+}
+
+}  // namespace dinomaly::program

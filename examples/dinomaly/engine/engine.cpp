@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.hpp"
+
+#include <iomanip>
+#include <sstream>
+#include <utility>
+
+#include "dinomaly/tiled.hpp"
+#include "dinomaly/work.hpp"
+#include "engine/any_model.hpp"
+#include "engine/gpu.hpp"
+
+namespace dinomaly::program {
+
+namespace {
+
+std::string millions(std::int64_t count) {
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(count < 1'000'000 ? 2 : 1) << static_cast<double>(count) / 1e6 << " M";
+    return text.str();
+}
+
+/// "ViT-S/14", or "ViT" for a width that has no name.
+std::string encoder_text(const nn::VitConfig& config) {
+    const char* letter = config.width == 384 ? "-S" : config.width == 768 ? "-B" : config.width == 1024 ? "-L" : "";
+    std::ostringstream text;
+    text << "ViT" << letter << '/' << config.patch << ": width " << config.width << ", " << config.depth << " blocks, "
+         << config.heads << " heads, " << config.registers << " registers, position grid " << config.grid << 'x'
+         << config.grid;
+    return text.str();
+}
+
+std::unique_ptr<AnyModel> make_model(const ModelSource& source, const Target& target) {
+    if (target.gpu)
+        return target.precision == Precision::bf16 ? make_model_cuda_bf16(source) : make_model_cuda_fp32(source);
+    switch (target.precision) {
+        case Precision::bf16: return make_model_bf16(source);
+        case Precision::int8: return make_model_int8(source);
+        default: return make_model_fp32(source);
+    }
+}
+
+}  // namespace
+
+// --- the model
+
+Engine::Engine(std::unique_ptr<AnyModel> model, const Target& target) : model_(std::move(model)), target_(target) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Engine Engine::open(const std::filesystem::path& file, vision::PictureSize size, vision::PictureSize crop,
+                    const Target& target) {
+    return Engine(make_model(ModelFile{file, size, crop}, target), target);
+}
+Engine Engine::create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
+                      double attention_eps, const Target& target) {
+    return Engine(make_model(EncoderFile{encoder, sizes, seed, attention_eps}, target), target);
+}
+Engine Engine::random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
+                      const Target& target) {
+    return Engine(make_model(RandomWeights{architecture, sizes, seed}, target), target);
+}
+
+const vision::Preprocess& Engine::sizes() const {
+    return model_->info.sizes;
+}
+vision::PictureSize Engine::tile() const {
+    return model_->info.tile;
+}
+void Engine::set_tile(vision::PictureSize tile) {
+    if (tile != vision::PictureSize{}) vision::check_tile(tile);
+    model_->info.tile = tile;
+}
+vision::Preprocess Engine::map_sizes(vision::PictureSize picture) const {
+    return vision::Tiling(picture, sizes(), tile()).map_sizes();
+}
+const std::vector<std::string>& Engine::classes() const {
+    return model_->info.classes;
+}
+const nlohmann::json& Engine::training() const {
+    return model_->info.training;
+}
+const std::string& Engine::encoder_hash() const {
+    return model_->info.encoder_hash;
+}
+const std::string& Engine::trained_hash() const {
+    return model_->info.trained_hash;
+}
+const nlohmann::json& Engine::decision() const {
+    return model_->info.decision;
+}
+const DinomalyConfig& Engine::config() const {
+    return model_->config;
+}
+std::size_t Engine::element_size() const {
+    return model_->element_size;
+}
+
+std::string Engine::description() const {
+    return encoder_text(model_->config.encoder) + "; " + millions(model_->parameters) + " parameters, " +
+           millions(model_->trained_parameters) + " of them trained";
+}
+
+std::string Engine::architecture() const {
+    const nn::VitConfig& found = model_->config.encoder;
+    for (const char* name : {"small", "base", "large"}) {
+        const nn::VitConfig known = published_config(name).encoder;
+        if (known.width == found.width && known.depth == found.depth) return name;
+    }
+    return "width " + std::to_string(found.width);
+}
+
+std::int64_t Engine::judging_work() const {
+    return count_work(model_->config, sizes().crop.height, sizes().crop.width).judging();
+}
+std::int64_t Engine::learning_work(bool features_known) const {
+    return count_work(model_->config, sizes().crop.height, sizes().crop.width).learning(features_known);
+}
+
+void Engine::load_trained(const std::filesystem::path& file) {
+    model_->load_trained(file);
+}
+void Engine::set_metadata(const std::vector<std::string>& classes, const nlohmann::json& training) {
+    model_->info.classes = classes;
+    model_->info.training = training;
+}
+void Engine::set_decision(const nlohmann::json& decision) {
+    model_->info.decision = decision;
+}
+void Engine::save(const std::filesystem::path& file) {
+    model_->save(file);
+}
+std::vector<Judgement> Engine::judge(std::span<const float> pixels, std::int64_t count) const {
+    return model_->judge(pixels, count);
+}
+Judgement Engine::judge(const vision::Image& picture) const {
+    return judge_tiled(*this, picture, tile());
+}
+
+// --- training
+
+Training::Training(Engine& engine, const TrainSettings& settings) : training_(engine.model_->train(settings)) {}
+Training::~Training() = default;
+
+std::int64_t Training::iteration() const {
+    return training_->iteration();
+}
+void Training::keep_features(const FeatureStore& store) {
+    training_->keep_features(store);
+}
+std::vector<std::vector<std::size_t>> Training::unknown(const std::vector<std::vector<std::size_t>>& batches) const {
+    return training_->unknown(batches);
+}
+void Training::submit(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
+                      std::span<const float> pixels) {
+    training_->submit(pictures, unknown, pixels);
+}
+std::vector<Step> Training::collect() {
+    return training_->collect();
+}
+FeatureUse Training::features() const {
+    return training_->features();
+}
+void Training::store(io::StateDict& dict) const {
+    training_->store(dict);
+}
+void Training::restore(const io::StateDict& dict) {
+    training_->restore(dict);
+}
+
+// --- the rest
+
+int use_threads(int threads) {
+    if (threads > 0) backend::thread_pool().resize(threads);
+    return backend::thread_pool().threads();
+}
+
+void trim_memory() {
+    backend::HostCache::trim();
+    trim_gpu_memory();
+}
+
+std::optional<std::string> recognise(const io::StateDict& dict) {
+    try {
+        if (dict.contains("patch_embed.proj.weight")) return "DINOv2 encoder " + encoder_text(recognise_encoder(dict));
+        if (dict.contains("encoder.patch_embed.proj.weight") && dict.contains("decoder.0.norm1.weight"))
+            return "Dinomaly with encoder " + encoder_text(recognise_encoder(dict, "encoder."));
+    } catch (const Error&) {
+        return std::nullopt;  // the names are familiar, the shapes are not
+    }
+    if (dict.contains("bottleneck.0.fc1.weight") && dict.metadata.contains("iteration"))
+        return "state of a training run at iteration " + dict.metadata.at("iteration");
+    if (dict.contains("bottleneck.0.fc1.weight")) return "trained part of a Dinomaly, without its encoder";
+    return std::nullopt;
+}
+
+}  // namespace dinomaly::program

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/model_on_device.hpp"
+
+namespace dinomaly::program {
+
+std::unique_ptr<AnyModel> make_model_bf16(const ModelSource& source) {
+    return std::make_unique<ModelOnDevice<Cpu<bfloat16>>>(source);
+}
+
+}  // namespace dinomaly::program
