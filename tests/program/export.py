@@ -72,7 +72,11 @@ class Export(Scene):
         self.assertIn("uint8 [batch, 28, 28, 3]", said)
         self.assertIn("resized to 32x32", said)
         self.assertIn("cut to 28x28 from (2, 2)", said)
-        self.assertIn("no thresholds", said)
+        self.assertNotIn("no thresholds", said)
+        undecided = self.folder / "undecided.safetensors"
+        scene.write_decision(self.model, undecided, {})
+        self.assertIn("no thresholds", self.export("undecided.onnx", model=undecided))
+        self.assertNotIn("decision", metadata_of(self.folder / "undecided.onnx"))
         wide = self.export("wide.onnx", "--size", "70x47", "--crop", "56x42", "--opset", 20)
         self.assertIn("uint8 [batch, 42, 56, 3]", wide)
         self.assertIn("resized to 70x47", wide)
@@ -87,7 +91,7 @@ class Export(Scene):
         self.assertEqual((found["size"], found["crop"], found["offset"]), ("32x32", "28x28", "2x2"))
         self.assertEqual(json.loads(found["classes"]), ["disc", "stripes"])
         self.assertEqual(found["trained_hash"], about["trained_hash"])
-        self.assertNotIn("decision", found)
+        self.assertEqual(json.loads(found["decision"]), about["decision"])
         # Thresholds go with the model; sizes are those that the file is for.
         tensors, metadata = read_safetensors(self.model)
         decision = {"image": {"global": 0.25}}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options about thresholds, of several commands, and those of calibrate.
-#include <map>
 #include <memory>
 
 #include "cli/cli_parts.hpp"
@@ -23,13 +22,15 @@ CLI::Option* add_rate(CLI::App& command, double& rate, const std::string& what) 
 }  // namespace
 
 void add_decide(CLI::App& command, DecideOptions& options) {
-    static const std::map<std::string, DecideFrom> names = {
-        {"any", DecideFrom::any}, {"good", DecideFrom::good}, {"labels", DecideFrom::labels}};
+    const auto choose = [&options](const std::string& name) {
+        options.from = name == "good" ? DecideFrom::good : name == "labels" ? DecideFrom::labels : DecideFrom::any;
+    };
     command
-        .add_option("--decide", options.from,
-                    "What thresholds are found from: labels, test pictures good and bad, at the best F1; good, good "
-                    "pictures that were not learnt from; any: labels where each class has good and bad ones")
-        ->transform(CLI::CheckedTransformer(names, CLI::ignore_case).description("any|good|labels"))
+        .add_option_function<std::string>(
+            "--decide", choose,
+            "What thresholds are found from: labels, test pictures good and bad, at the best F1; good, good "
+            "pictures that were not learnt from; any: labels where each class has good and bad ones")
+        ->check(CLI::IsMember({"any", "good", "labels"}))
         ->default_str("any");
     add_rate(command, options.false_alarm_rate, "Part of good pictures that may be rejected, where good ones decide")
         ->capture_default_str();

@@ -83,6 +83,7 @@ void add_predict(CLI::App& app, Action& action) {
     pictures->type_name("PATH");
     add_watch(*command, o.watch)->excludes(pictures);
     add_file_sizes(*command, o.size, o.crop);
+    add_file_tile(*command, o.tile);
     add_threads(*command, o.threads);
     add_device(*command, o.device);
     add_precision(*command, o.precision, true);

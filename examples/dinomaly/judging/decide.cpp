@@ -18,7 +18,7 @@ namespace {
 /// How many of n training pictures to hold out: the part asked for, but a few at least, so that it says something.
 std::size_t held_out_count(std::size_t n, double part) {
     constexpr std::size_t few = 5, share = 4;
-    if (part <= 0) return 0;
+    if (part <= 0 || n < 2) return 0;
     const auto asked = static_cast<std::size_t>(std::lround(part * static_cast<double>(n)));
     return std::max(asked, std::clamp<std::size_t>(n / share, 1, few));
 }
@@ -62,7 +62,7 @@ std::vector<vision::ClassData> hold_out(std::vector<vision::ClassData>& classes,
     std::vector<vision::ClassData> held;
     for (vision::ClassData& data : classes) {
         const std::size_t n = data.train.size(), count = held_out_count(n, part);
-        if (n == 0 || count == 0) continue;
+        if (count == 0) continue;
         check(count < n, "--hold-out", part, " of the ", n, " training pictures of class '", data.name,
               "' leaves none to learn from");
         const std::vector<std::size_t> order = vision::epoch_order(n, seed, 0);
