@@ -18,8 +18,8 @@
 #include "dinomaly/vision/codec.hpp"
 #include "examples/dinomaly/report/page/charts.hpp"
 #include "examples/dinomaly/report/page/html.hpp"
-#include "examples/dinomaly/report/page/verdicts.hpp"
 #include "examples/dinomaly/report/run_report.hpp"
+#include "judging/verdicts.hpp"
 #include "tests/support.hpp"
 
 using namespace dinomaly;
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(figures_are_per_cent_and_a_dash_where_there_is_none) {
 
 BOOST_AUTO_TEST_CASE(verdicts_follow_the_threshold) {
     ReportData data = sample();
-    const page::Verdicts counts = page::verdicts_of(data.classes[0]);
+    const Verdicts counts = count_verdicts(data.classes[0].report.pictures, data.classes[0].thresholds.image);
     BOOST_CHECK_EQUAL(counts.found, 2);  // 0.9 and 0.7, the threshold itself
     BOOST_CHECK_EQUAL(counts.missed, 1);
     BOOST_CHECK_EQUAL(counts.passed, 1);

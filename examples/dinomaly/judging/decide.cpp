@@ -100,31 +100,21 @@ void print_decision(const Decision& decision) {
     if (decision.rule == DecisionRule::good_pictures) warn_of_few_pictures(decision);
 }
 
-Verdicts& Verdicts::operator+=(const Verdicts& other) {
-    good += other.good, rejected += other.rejected;
-    bad += other.bad, missed += other.missed;
-    return *this;
-}
-
 Verdicts count_verdicts(const Decision& decision, const std::vector<ClassReport>& reports) {
     Verdicts verdicts;
     if (decision.empty()) return verdicts;
     for (const ClassReport& report : reports) {
         const auto known = decision.classes.find(report.name);
-        const float threshold = (known == decision.classes.end() ? decision.all : known->second).thresholds.image;
-        for (const PictureResult& picture : report.pictures) {
-            const bool judged_bad = picture.score >= threshold;
-            ++(picture.anomalous ? verdicts.bad : verdicts.good);
-            if (judged_bad != picture.anomalous) ++(picture.anomalous ? verdicts.missed : verdicts.rejected);
-        }
+        const ClassDecision& each = known == decision.classes.end() ? decision.all : known->second;
+        verdicts += dinomaly::count_verdicts(report.pictures, each.thresholds.image);
     }
     return verdicts;
 }
 
 void print_verdicts(const Verdicts& verdicts) {
-    if (verdicts.good + verdicts.bad == 0) return;
-    std::cout << "at the model's thresholds " << verdicts.bad - verdicts.missed << " of " << verdicts.bad
-              << " bad pictures are found, " << verdicts.rejected << " of " << verdicts.good
+    if (verdicts.all() == 0) return;
+    std::cout << "at the model's thresholds " << verdicts.found << " of " << verdicts.bad()
+              << " bad pictures are found, " << verdicts.rejected << " of " << verdicts.good()
               << " good ones are rejected" << std::endl;
 }
 

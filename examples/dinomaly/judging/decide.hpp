@@ -3,7 +3,6 @@
 // uses.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
@@ -13,6 +12,7 @@
 #include "dinomaly/decision.hpp"
 #include "dinomaly/evaluate.hpp"
 #include "engine/engine.hpp"
+#include "judging/verdicts.hpp"
 
 namespace dinomaly::program {
 
@@ -42,14 +42,8 @@ std::vector<JudgedPictures> judged_pictures_of(const std::vector<ClassReport>& r
 /// too few for the rate asked for.
 void print_decision(const Decision& decision);
 
-/// Good pictures that were rejected, and bad ones that were missed.
-struct Verdicts {
-    std::size_t good = 0, rejected = 0, bad = 0, missed = 0;
-    Verdicts& operator+=(const Verdicts& other);
-};
-
-/// Counts by the thresholds of each class; by those of all for a class that the decision does not know. All zero for an
-/// empty decision.
+/// The verdicts by the thresholds of each class; by those of all for a class that the decision does not know. None for
+/// an empty decision.
 Verdicts count_verdicts(const Decision& decision, const std::vector<ClassReport>& reports);
 
 /// A line on standard output; none where nothing was counted.

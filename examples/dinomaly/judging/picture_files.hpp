@@ -31,8 +31,8 @@ struct PictureOutput {
 void make_output_folders(const PictureOutput& output);
 
 /// Writes the files of a judged picture under `name`. Returns for its line of JSON: width, height, map_width,
-/// map_height, covered, pixel_threshold, defects, and the files' paths. Without a threshold (NaN) nothing is outlined and defects is null.
-/// Throws Error when a file cannot be written.
+/// map_height, covered, pixel_threshold, defects, and the files' paths. Without a threshold (NaN) nothing is outlined
+/// and defects is null. Throws Error when a file cannot be written.
 nlohmann::ordered_json write_picture_outputs(const PictureOutput& output, const std::string& name,
                                              const vision::Image& picture, const vision::PictureMap& map,
                                              float pixel_threshold);

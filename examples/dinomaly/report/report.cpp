@@ -6,12 +6,12 @@
 #include <sstream>
 
 #include "dinomaly/io/file.hpp"
+#include "judging/verdicts.hpp"
 #include "report/page/charts.hpp"
 #include "report/page/class_section.hpp"
 #include "report/page/html.hpp"
 #include "report/page/script.hpp"
 #include "report/page/style.hpp"
-#include "report/page/verdicts.hpp"
 
 namespace dinomaly {
 
@@ -19,7 +19,6 @@ namespace {
 
 using page::counted;
 using page::escaped;
-using page::Verdicts;
 
 /// What the sentences and tiles at the top are made of.
 struct Outcome {
@@ -37,7 +36,7 @@ Outcome outcome_of(const ReportData& data) {
         outcome.learnt += item.learnt;
         if (item.shows_learnt) continue;
         outcome.judged += item.report.pictures.size();
-        const Verdicts counts = page::verdicts_of(item);
+        const Verdicts counts = count_verdicts(item.report.pictures, item.thresholds.image);
         outcome.verdicts += counts;
         if (counts.wrong() > most) most = counts.wrong(), outcome.hardest = &item;
         ClassReport& figures = reports.emplace_back();
@@ -80,8 +79,9 @@ void write_summary(std::ostream& out, const ReportData& data, const Outcome& out
     paragraph(what);
     if (!data.thresholds_from.empty()) paragraph(data.thresholds_from);
     if (outcome.hardest != nullptr && data.classes.size() > 1)
-        paragraph("Most mistakes were made with " + outcome.hardest->report.name + ": " +
-                  verdict_sentence(page::verdicts_of(*outcome.hardest)));
+        paragraph(
+            "Most mistakes were made with " + outcome.hardest->report.name + ": " +
+            verdict_sentence(count_verdicts(outcome.hardest->report.pictures, outcome.hardest->thresholds.image)));
     for (const std::string& note : data.notes) paragraph(note);
     out << "</div>\n";
 }
@@ -135,7 +135,7 @@ void write_verdict_table(std::ostream& out, const ReportData& data, const Outcom
         const ReportClass& item = data.classes[i];
         if (item.shows_learnt) continue;
         out << "<tr><td><a href=\"#class-" << i << "\">" << escaped(item.report.name) << "</a></td>";
-        cells(page::verdicts_of(item));
+        cells(count_verdicts(item.report.pictures, item.thresholds.image));
         write_number(out, item.thresholds.image, page::number(item.thresholds.image, 4));
         out << "</tr>\n";
     }
@@ -200,7 +200,8 @@ void write_classes(std::ostream& out, const ReportData& data) {
     if (data.classes.size() > 1) {
         out << "<nav class=\"classes\" aria-label=\"Classes\">";
         for (std::size_t i = 0; i < data.classes.size(); ++i) {
-            const std::size_t wrong = page::verdicts_of(data.classes[i]).wrong();
+            const std::size_t wrong =
+                count_verdicts(data.classes[i].report.pictures, data.classes[i].thresholds.image).wrong();
             out << "<a href=\"#class-" << i << "\">" << escaped(data.classes[i].report.name);
             if (wrong > 0) out << " <b>" << wrong << " wrong</b>";
             out << "</a>";

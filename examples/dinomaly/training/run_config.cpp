@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <iomanip>
-#include <numeric>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "console.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/version.hpp"
+#include "dinomaly/vision/class_names.hpp"
 
 namespace dinomaly::program {
 
@@ -112,31 +112,15 @@ ordered_json value_of(const CLI::Option& option) {
     return text.empty() ? ordered_json() : json_of(text, form.item);
 }
 
-/// How many letters have to be changed, added or removed to make one word of the other.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
-        }
-    }
-    return row.back();
-}
-
 [[noreturn]] void fail_unknown(const CLI::App& command, const std::string& place, const std::string& key) {
     if (of_the_command.contains(key)) fail(place, '"', key, "\" is said on the command line, not in a file");
-    std::string nearest, all;
+    std::vector<std::string> names;
+    std::string all;
     for (const CLI::Option* option : run_options(command)) {
-        const std::string name = name_of(*option);
-        all += (all.empty() ? "" : ", ") + name;
-        if (nearest.empty() || distance(key, name) < distance(key, nearest)) nearest = name;
+        names.push_back(name_of(*option));
+        all += (all.empty() ? "" : ", ") + names.back();
     }
-    if (distance(key, nearest) <= std::max<std::size_t>(2, key.size() / 3))
+    if (const std::string nearest = vision::nearest_name(key, names); !nearest.empty())
         fail(place, "unknown key \"", key, "\"; is \"", nearest, "\" meant?");
     fail(place, "unknown key \"", key, "\"; known are ", all);
 }

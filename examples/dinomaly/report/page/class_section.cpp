@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "dinomaly/vision/colormap.hpp"
+#include "judging/verdicts.hpp"
 #include "report/page/charts.hpp"
 #include "report/page/html.hpp"
-#include "report/page/verdicts.hpp"
 
 namespace dinomaly::page {
 
@@ -50,7 +50,7 @@ void write_scores(std::ostream& out, const ReportClass& item) {
     for (const PictureResult& picture : item.report.pictures) (picture.anomalous ? bad : good).push_back(picture.score);
     out << "<div class=\"scores-and-verdicts\">\n<div>"
         << score_histogram(good, bad, static_cast<double>(item.thresholds.image)) << "</div>\n";
-    const Verdicts counts = verdicts_of(item);
+    const Verdicts counts = count_verdicts(item.report.pictures, item.thresholds.image);
     if (counts.all() > 0) {
         const auto cell = [&](std::size_t count, bool right) {
             out << "<td class=\"" << (right ? "right" : count > 0 ? "mistake" : "none") << "\">" << count << "</td>";

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Verdicts counted: how many parts of each kind were judged right and wrong at the threshold.
+// Verdicts counted: how many parts of each kind were judged right and wrong at a threshold.
 #pragma once
 
 #include <cmath>
 #include <cstddef>
-#include <vector>
+#include <span>
 
-#include "report/report.hpp"
+#include "dinomaly/evaluate.hpp"
 
-namespace dinomaly::page {
+namespace dinomaly {
 
 struct Verdicts {
     std::size_t found = 0, missed = 0;     ///< bad parts that count as bad, and as good
@@ -31,12 +31,12 @@ inline bool is_judged_bad(double score, double threshold) {
     return score >= threshold;
 }
 
-/// The verdicts of a class; none where it has no threshold.
-inline Verdicts verdicts_of(const ReportClass& item) {
+/// The verdicts at a threshold; none where it is not known (NaN).
+inline Verdicts count_verdicts(std::span<const PictureResult> pictures, double threshold) {
     Verdicts counts;
-    if (std::isnan(item.thresholds.image)) return counts;
-    for (const PictureResult& picture : item.report.pictures) {
-        const bool judged_bad = is_judged_bad(picture.score, item.thresholds.image);
+    if (std::isnan(threshold)) return counts;
+    for (const PictureResult& picture : pictures) {
+        const bool judged_bad = is_judged_bad(picture.score, threshold);
         ++(picture.anomalous ? judged_bad ? counts.found : counts.missed
            : judged_bad      ? counts.rejected
                              : counts.passed);
@@ -44,4 +44,4 @@ inline Verdicts verdicts_of(const ReportClass& item) {
     return counts;
 }
 
-}  // namespace dinomaly::page
+}  // namespace dinomaly
