@@ -66,7 +66,10 @@ std::vector<vision::ClassData> hold_out(std::vector<vision::ClassData>& classes,
         check(count < n, "--hold-out", part, " of the ", n, " training pictures of class '", data.name,
               "' leaves none to learn from");
         const std::vector<std::size_t> order = vision::epoch_order(n, seed, 0);
-        const std::set<std::size_t> taken(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
+        std::set<std::size_t> taken;
+        for (const std::size_t i : order)  // lists may have bad pictures to learn from
+            if (taken.size() < count && !data.train[i].anomalous) taken.insert(i);
+        if (taken.empty()) continue;
         vision::ClassData& out = held.emplace_back();
         out.name = data.name;
         std::vector<vision::Sample> left;

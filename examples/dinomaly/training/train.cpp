@@ -139,6 +139,31 @@ Decision find_decision(const TrainOptions& options, const Plan& plan, const Engi
     return from_good(evaluate_all(engine, some_learnt(plan.classes), options.data), "pictures that were learnt from");
 }
 
+/// Judges the test pictures, finds the decision, writes the model with it and all that tells what came out.
+std::vector<ClassReport> finish(const TrainOptions& options, const Plan& plan, Engine& engine,
+                                const RunFolder& folder) {
+    std::vector<ClassReport> reports =
+        evaluate_all(engine, plan.classes, options.data, {.curves = true, .progress = {}});
+    const Decision decision = find_decision(options, plan, engine, reports);
+    engine.set_decision(to_json(decision));
+    engine.save(folder.model());
+    std::cout << "wrote " << folder.model().string() << std::endl;
+    if (!reports.empty()) {
+        io::write_text(folder.metrics(), to_json(reports).dump(1) + '\n');
+        print_table(reports);
+    }
+    print_decision(decision);
+    RunReport run = begin_report(
+        engine, plan.classes, options.data,
+        {.model = folder.model(), .log = folder.log(), .title = options.report_title, .notes = options.report_notes});
+    add_to_report(run, engine, plan.classes, options.data, reports);
+    write_results(run, reports, engine.architecture(),
+                  {.report = options.report.empty() ? folder.report() : options.report,
+                   .csv = folder.csv(),
+                   .markdown = folder.markdown()});
+    return reports;
+}
+
 }  // namespace
 
 TrainOutcome run_train(const TrainOptions& options) {
@@ -184,26 +209,7 @@ TrainOutcome run_train(const TrainOptions& options) {
     engine.set_metadata(names, settings);
     engine.save(folder.model());  // before anything can go wrong with pictures to judge
 
-    TrainOutcome outcome{status_done,
-                         evaluate_all(engine, plan.classes, options.data, {.curves = true, .progress = {}})};
-    const Decision decision = find_decision(options, plan, engine, outcome.reports);
-    engine.set_decision(to_json(decision));
-    engine.save(folder.model());
-    std::cout << "wrote " << folder.model().string() << std::endl;
-    if (!outcome.reports.empty()) {
-        io::write_text(folder.metrics(), to_json(outcome.reports).dump(1) + '\n');
-        print_table(outcome.reports);
-    }
-    print_decision(decision);
-    RunReport run = begin_report(
-        engine, plan.classes, options.data,
-        {.model = folder.model(), .log = folder.log(), .title = options.report_title, .notes = options.report_notes});
-    add_to_report(run, engine, plan.classes, options.data, outcome.reports);
-    write_results(run, outcome.reports, engine.architecture(),
-                  {.report = options.report.empty() ? folder.report() : options.report,
-                   .csv = folder.csv(),
-                   .markdown = folder.markdown()});
-    return outcome;
+    return {status_done, finish(options, plan, engine, folder)};
 }
 
 }  // namespace dinomaly::program
