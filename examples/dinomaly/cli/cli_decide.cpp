@@ -58,7 +58,7 @@ void add_calibrate(CLI::App& app, Action& action) {
                     "dinomaly calibrate --model runs/first/model.safetensors --data new_good --false-alarm-rate 0.02");
     const auto options = std::make_shared<CalibrateOptions>();
     CalibrateOptions& o = *options;
-    command->add_option("--model", o.model, "Model file of train, or a checkpoint of the authors")
+    command->add_option("--model", o.model, "Model file of train, a checkpoint of the authors, or the folder of a run")
         ->required()
         ->type_name("FILE");
     add_data_options(*command, o);

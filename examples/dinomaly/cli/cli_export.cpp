@@ -14,7 +14,7 @@ void add_export(CLI::App& app, Action& action) {
                     "dinomaly export --model runs/first/model.safetensors --onnx model.onnx");
     const auto options = std::make_shared<ExportOptions>();
     ExportOptions& o = *options;
-    command->add_option("--model", o.model, "Model file of train, or a checkpoint of the authors")
+    command->add_option("--model", o.model, "Model file of train, a checkpoint of the authors, or the folder of a run")
         ->required()
         ->type_name("FILE");
     command->add_option("--onnx", o.onnx, "The ONNX file to write")->required()->type_name("FILE");

@@ -6,6 +6,7 @@
 #include "console.hpp"
 #include "dinomaly/onnx_export.hpp"
 #include "engine/memory_plan.hpp"
+#include "training/run_folder.hpp"
 
 namespace dinomaly::program {
 
@@ -27,9 +28,10 @@ std::string described(const fs::path& file) {
 
 int run_export(const ExportOptions& options) {
     check_writable(options.onnx);
-    check_not_the_model(options.model, options.onnx);
-    check_not_the_model(options.model, io::onnx::data_file(options.onnx));
-    LoadedModel<Cpu<float>> loaded = load_model<Cpu<float>>(options.model);
+    const fs::path model = model_file(options.model);
+    check_not_the_model(model, options.onnx);
+    check_not_the_model(model, io::onnx::data_file(options.onnx));
+    LoadedModel<Cpu<float>> loaded = load_model<Cpu<float>>(model);
     loaded.info.sizes.replace(options.size, options.crop);
     const bool is_external =
         export_onnx(options.onnx, loaded, options.opset, options.external_data ? 0 : io::onnx::largest_inline);

@@ -10,6 +10,7 @@
 #include "dinomaly/model_file.hpp"
 #include "judging/decide.hpp"
 #include "training/plan.hpp"
+#include "training/run_folder.hpp"
 
 namespace dinomaly::program {
 
@@ -38,7 +39,7 @@ void warn_of_known_pictures(const Engine& engine, const CalibrateOptions& option
 }  // namespace
 
 int run_calibrate(const CalibrateOptions& options) {
-    const std::filesystem::path out = options.out.empty() ? options.model : options.out;
+    const std::filesystem::path model = model_file(options.model), out = options.out.empty() ? model : options.out;
     check(out.extension() == ".safetensors", out.c_str(), "a model is written as .safetensors; name one with --out");
     check_writable(out);
     const Target target = choose_target(options.device, options.precision);
@@ -46,7 +47,7 @@ int run_calibrate(const CalibrateOptions& options) {
     const vision::DataSet data_set = find_data(options);
     check_pictures(data_set, describe_data(std::cout, data_set));
     std::vector<vision::ClassData> classes = data_set.classes;
-    Engine engine = Engine::open(options.model, {}, {}, target);
+    Engine engine = Engine::open(model, {}, {}, target);
     settle_tile(engine, options.tile.value_or(engine.tile()));
     if (classes.size() == 1 && engine.classes().size() == 1) classes.front().name = engine.classes().front();
 
@@ -70,7 +71,7 @@ int run_calibrate(const CalibrateOptions& options) {
         decision = decide_from_good(judged_pictures_of(evaluate_all(engine, classes, options.data)),
                                     options.decide.false_alarm_rate, "the good pictures of " + where);
     }
-    write_decision(options.model, out, to_json(decision));
+    write_decision(model, out, to_json(decision));
     print_decision(decision);
     std::cout << "wrote " << out.string() << std::endl;
     return status_done;
