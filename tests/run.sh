@@ -103,6 +103,18 @@ find_onnx_runtime() {
     export DINOMALY_ONNX_PYTHON="$folder/bin/python"
 }
 
+# A browser, for the test that opens a report.
+find_browser() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null; then return; fi
+    done
+    echo "== installing Chromium, for one test"
+    if ! install_packages chromium=chromium >/dev/null 2>&1; then
+        echo "== it cannot be had here: the test program/report_page will be skipped"
+    fi
+}
+
 if ! install_packages "${program_packages[@]}" "${test_packages[@]}"; then
     failed=1
     finish
@@ -110,6 +122,7 @@ fi
 
 if [ "$all" = true ]; then
     find_onnx_runtime
+    find_browser
     build_and_test build "" -D CMAKE_BUILD_TYPE=Release -D DINOMALY_CUDA=AUTO -D DINOMALY_GPU_TESTS=ON
     sanitizer=(-D CMAKE_BUILD_TYPE=Debug -D DINOMALY_BUILD_EXAMPLES=OFF -D DINOMALY_BUILD_BENCHMARKS=OFF)
     build_and_test build-asan "" "${sanitizer[@]}" -D DINOMALY_SANITIZE=address,undefined
