@@ -34,7 +34,8 @@ BOOST_AUTO_TEST_CASE(csv_has_all_figures) {
                       "class,good,bad,image_auroc,image_ap,image_f1_max,image_f1_threshold,pixel_gt0_auroc,"
                       "pixel_gt0_ap,pixel_gt0_f1_max,pixel_gt0_aupro,pixel_gt0_aupro_exact,pixel_gt0.5_auroc,"
                       "pixel_gt0.5_ap,pixel_gt0.5_f1_max,pixel_gt0.5_aupro,pixel_gt0.5_aupro_exact\r");
-    BOOST_CHECK_EQUAL(lines[1], "nut,1,2,0.5,0.51,0.52,0.25,0.53,0.54,0.55,0.56,0.5700000000000001,0.5,0.25,0.125,,0\r");
+    BOOST_CHECK_EQUAL(lines[1],
+                      "nut,1,2,0.5,0.51,0.52,0.25,0.53,0.54,0.55,0.56,0.5700000000000001,0.5,0.25,0.125,,0\r");
     BOOST_CHECK(lines[2].starts_with("\"a \"\"b\"\", c\",1,2,0.25,"));
     BOOST_CHECK(lines[3].starts_with("mean,2,4,0.375,"));
     BOOST_CHECK_EQUAL(lines[3].substr(lines[3].size() - 3), ",0\r");
