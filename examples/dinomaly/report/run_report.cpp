@@ -274,7 +274,8 @@ std::string thresholds_from(const Decision& decision) {
                "verdicts on other parts may be a little worse.";
     const std::string from = decision.source.empty() ? "" : " (" + decision.source + ')';
     if (decision.rule == DecisionRule::best_f1)
-        return "The thresholds are those with the best F1 of labelled pictures" + from + '.';
+        return "The thresholds are those with the best F1 of labelled pictures" + from +
+               ". Where these are the pictures judged here, verdicts on other parts may be a little worse.";
     return "The thresholds were found from good pictures alone" + from + ", so that at most about " +
            page::number(100 * promised_rate(decision), 1) + " % of good parts are rejected.";
 }
