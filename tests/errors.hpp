@@ -11,6 +11,16 @@
 
 namespace dinomaly::test {
 
+/// The message of the Error that the action throws; "" when it throws none.
+template <class Action> std::string error_of(const Action& action) {
+    try {
+        action();
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "";
+}
+
 /// Fails the test unless the action throws an Error whose text holds all these parts.
 template <class Action> void expect_error(const Action& action, std::initializer_list<std::string_view> parts) {
     try {

@@ -9,15 +9,16 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "dinomaly/vision/jpeg_writer.hpp"
+#include "tests/errors.hpp"
 #include "tests/support.hpp"
 
 using namespace dinomaly::vision;
 using dinomaly::Error;
+using dinomaly::test::error_of;
 
 namespace fs = std::filesystem;
 
@@ -35,16 +36,6 @@ fs::path write_file(const fs::path& path, std::span<const std::byte> bytes) {
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     return path;
-}
-
-/// The message of the Error that `action` throws, "" when it throws none.
-std::string error_of(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "";
 }
 
 bool contains(const std::string& text, const std::string& part) {

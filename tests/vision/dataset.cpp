@@ -6,14 +6,15 @@
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "tests/errors.hpp"
 #include "tests/support.hpp"
 
 using namespace dinomaly::vision;
 using dinomaly::Error;
+using dinomaly::test::error_of;
 using dinomaly::test::scratch_dir;
 
 namespace fs = std::filesystem;
@@ -36,15 +37,6 @@ std::string listing(const std::vector<Sample>& samples, const fs::path& root) {
         if (sample.mask) text += ":" + sample.mask->filename().string();
     }
     return text;
-}
-
-std::string error_of(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "";
 }
 
 bool contains(const std::string& text, const std::string& part) {

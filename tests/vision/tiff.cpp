@@ -10,12 +10,12 @@
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
-#include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "dinomaly/vision/codec.hpp"
+#include "tests/errors.hpp"
 #include "tests/support.hpp"
 
 using namespace dinomaly::vision;
@@ -57,17 +57,8 @@ Bytes changed(Bytes file, std::uint32_t tag, std::uint32_t value) {
     return file;
 }
 
-std::string error_of(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "";
-}
-
 std::string error_of(const Bytes& file) {
-    return error_of([&] { decode(file, "a.tif"); });
+    return dinomaly::test::error_of([&] { decode(file, "a.tif"); });
 }
 
 bool contains(const std::string& text, const std::string& part) {
