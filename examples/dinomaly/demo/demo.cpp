@@ -69,7 +69,7 @@ const char* const untrained_words =
     "No published checkpoint was given, so the encoder is a small one with random weights drawn from a fixed seed. It "
     "has never seen a picture: these figures are those of a toy and show that everything works, not how good Dinomaly "
     "is. With a published DINOv2 checkpoint (--encoder FILE, or the environment's DINOMALY_ENCODER) the demo uses "
-    "learned features and takes a minute or two on two cores.";
+    "learned features and takes about three minutes on two cores.";
 
 }  // namespace
 
