@@ -4,6 +4,8 @@
 // read off its shapes.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <exception>
 #include <limits>
@@ -35,13 +37,36 @@ namespace dinomaly::inline DINOMALY_ABI {
 
 namespace detail {
 
+/// Names of an enum's values in their order.
+inline constexpr std::array<const char*, 3> position_names{"absolute", "rotary", "relative"};
+inline constexpr std::array<const char*, 2> resize_names{"offset", "size"};
+
 inline nlohmann::json to_json(const DinomalyConfig& c) {
-    return {{"width", c.encoder.width},          {"depth", c.encoder.depth},
-            {"heads", c.encoder.heads},          {"patch", c.encoder.patch},
-            {"registers", c.encoder.registers},  {"position_grid", c.encoder.grid},
-            {"encoder_norm_eps", c.encoder.eps}, {"kept_blocks", c.kept},
-            {"decoder_depth", c.decoder_depth},  {"decoder_norm_eps", c.decoder_norm_eps},
-            {"attention_eps", c.attention_eps}};
+    const nlohmann::json parts{{"mlp_hidden", c.encoder.hidden},
+                               {"mlp_gated", c.encoder.is_gated},
+                               {"layer_scale", c.encoder.has_layer_scale},
+                               {"position", position_names[static_cast<std::size_t>(c.encoder.position)]},
+                               {"position_resize", resize_names[static_cast<std::size_t>(c.encoder.resize)]}};
+    const nlohmann::json variant{{"groups", c.groups},
+                                 {"softmax_decoder", c.softmax_decoder},
+                                 {"patches_only", c.patches_only},
+                                 {"recentred", c.is_recentred},
+                                 {"neck", c.neck},
+                                 {"modalities", c.modalities},
+                                 {"reflect_blur", c.reflect_blur}};
+    return {{"width", c.encoder.width},
+            {"depth", c.encoder.depth},
+            {"heads", c.encoder.heads},
+            {"patch", c.encoder.patch},
+            {"registers", c.encoder.registers},
+            {"position_grid", c.encoder.grid},
+            {"encoder_norm_eps", c.encoder.eps},
+            {"kept_blocks", c.kept},
+            {"decoder_depth", c.decoder_depth},
+            {"decoder_norm_eps", c.decoder_norm_eps},
+            {"attention_eps", c.attention_eps},
+            {"encoder_parts", parts},
+            {"variant", variant}};
 }
 
 /// A field that holds a whole number from 0 to the largest int; nothing else is taken for one.
@@ -52,21 +77,53 @@ inline int whole_number(const nlohmann::json& value, const char* name) {
     return static_cast<int>(number);
 }
 
+/// The value whose name a field holds.
+template <class E, std::size_t N>
+E named_value(const nlohmann::json& j, const char* field, const std::array<const char*, N>& names) {
+    const auto found = j.at(field).get<std::string>();
+    const auto place = std::ranges::find(names, found);
+    check(place != names.end(), field, '"', found, "\" found, a name from \"", names.front(), "\" to \"", names.back(),
+          "\" expected");
+    return static_cast<E>(place - names.begin());
+}
+
+inline std::vector<std::int64_t> whole_numbers(const nlohmann::json& list, const char* name) {
+    check(list.is_array(), name, list.dump(), " found, a list of whole numbers expected");
+    std::vector<std::int64_t> numbers;
+    for (const auto& number : list) numbers.push_back(whole_number(number, name));
+    return numbers;
+}
+
 inline DinomalyConfig config_from_json(const nlohmann::json& j) {
     const auto number = [&](const char* name) { return whole_number(j.at(name), name); };
     DinomalyConfig c;
-    c.encoder = {.width = number("width"),
-                 .depth = number("depth"),
-                 .heads = number("heads"),
-                 .patch = number("patch"),
-                 .registers = number("registers"),
-                 .grid = number("position_grid"),
-                 .eps = j.at("encoder_norm_eps").get<double>()};
-    c.kept.clear();
-    for (const auto& block : j.at("kept_blocks")) c.kept.push_back(whole_number(block, "kept_blocks"));
+    c.encoder.width = number("width"), c.encoder.depth = number("depth"), c.encoder.heads = number("heads");
+    c.encoder.patch = number("patch"), c.encoder.registers = number("registers");
+    c.encoder.grid = number("position_grid");
+    c.encoder.eps = j.at("encoder_norm_eps").get<double>();
+    c.kept = whole_numbers(j.at("kept_blocks"), "kept_blocks");
     c.decoder_depth = number("decoder_depth");
     c.decoder_norm_eps = j.at("decoder_norm_eps").get<double>();
     c.attention_eps = j.at("attention_eps").get<double>();
+    if (j.contains("encoder_parts")) {  // files of 0.1 have neither this nor the next
+        const nlohmann::json& parts = j["encoder_parts"];
+        c.encoder.hidden = whole_number(parts.at("mlp_hidden"), "mlp_hidden");
+        parts.at("mlp_gated").get_to(c.encoder.is_gated);
+        parts.at("layer_scale").get_to(c.encoder.has_layer_scale);
+        c.encoder.position = named_value<nn::Position>(parts, "position", position_names);
+        c.encoder.resize = named_value<nn::PositionResize>(parts, "position_resize", resize_names);
+    }
+    if (j.contains("variant")) {
+        const nlohmann::json& variant = j["variant"];
+        check(variant.at("groups").is_array(), "groups", "a list of lists expected");
+        for (const auto& group : variant["groups"]) c.groups.push_back(whole_numbers(group, "groups"));
+        variant.at("softmax_decoder").get_to(c.softmax_decoder);
+        variant.at("patches_only").get_to(c.patches_only);
+        variant.at("recentred").get_to(c.is_recentred);
+        c.neck = whole_number(variant.at("neck"), "neck");
+        c.modalities = whole_number(variant.at("modalities"), "modalities");
+        variant.at("reflect_blur").get_to(c.reflect_blur);
+    }
     c.validate();
     return c;
 }

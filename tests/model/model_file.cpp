@@ -274,7 +274,21 @@ BOOST_AUTO_TEST_CASE(damaged_metadata) {
     };
     const std::vector<json> never = {nullptr, true, "12",       json::array(),         json::object(),      -1,
                                      0.5,     1e30, 2147483648, 18446744073709551615U, 9223372036854775807, 1000000007};
+    for (const char* part : {"encoder_parts", "variant"})
+        for (const auto& [name, value] : good.at("model").at(part).items()) {
+            json bad = good;
+            bad["model"][part].erase(name);
+            refused(bad);
+            for (const json& other : never) {
+                if (other == value) continue;
+                const bool is_switch = value.is_boolean() && other.is_boolean();
+                if (is_switch && name != "mlp_gated" && name != "layer_scale") continue;
+                bad["model"][part][name] = other;
+                refused(bad);
+            }
+        }
     for (const auto& [name, value] : good.at("model").items()) {
+        if (value.is_object()) continue;
         json bad = good;
         bad["model"].erase(name);
         refused(bad);
