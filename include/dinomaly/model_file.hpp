@@ -26,9 +26,10 @@ template <Device D> struct LoadedModel {
 
 namespace detail {
 
-/// Tensors that no result depends on, so that a file may lack them: of the final norm, and of masked training.
+/// What some encoders are published with and nothing here needs.
 inline bool is_unused(const std::string& name) {
-    return name.ends_with("mask_token") || name.starts_with("norm.") || name.starts_with("encoder.norm.");
+    const std::string plain = name.starts_with("encoder.") ? name.substr(8) : name;
+    return plain == "mask_token" || plain == "norm.weight" || plain == "norm.bias";
 }
 
 }  // namespace detail
