@@ -8,7 +8,9 @@
 //               (qkv) and one of 4 units (fc1), and in fp32 the running sum of its group. The bottleneck keeps 2 and
 //               one of 4, the loss 6 in fp32, and the sweep works with one of 3 and two of 4.
 //   frozen      a picture at a time: 12 units in fp32 (residuals, groups, distances), one of 3 (qkv) and one (what
-//               attention mixed) as they are stored, and the position embedding on its way to the picture's size.
+//               attention mixed) as they are stored, and the position embedding on its way to the picture's size, or
+//               the biases [H, N, N] of its blocks in fp32. A batch at once has the hidden layer too, twice where
+//               gated.
 //   weights     once in fp32, and once packed in the type of the activations: the encoder's for training, all to judge.
 //   optimiser   three moments and the gradient of what is trained, and two spare blocks of the largest size.
 //
@@ -88,9 +90,17 @@ inline std::int64_t activation_count(const DinomalyConfig& config, vision::Pictu
 /// What the frozen network works with, besides the pictures of a batch.
 inline std::size_t frozen_bytes(const DinomalyConfig& config, const MemoryUse& use) {
     const std::int64_t one = activation_count(config, use.crop) * (use.batch_at_once ? use.batch : 1);
+    const nn::VitConfig& encoder = config.encoder;
+    const std::int64_t tokens = encoder.tokens(use.crop.height, use.crop.width);
+    const std::int64_t hidden = std::max(4 * one, one / encoder.width * encoder.hidden_width());
+    const std::int64_t biases = encoder.position == nn::Position::relative ? config.kept.back() + 1 : 0;
     return block_bytes(12, one, fp32) + block_bytes(1, 3 * one, use.element_size) +
            block_bytes(1, one, use.element_size) + block_bytes(5, one, fp32) +
-           block_bytes(use.batch_at_once ? 1 : 0, 4 * one, use.element_size) +  // the hidden layer as a whole
+           block_bytes(biases, encoder.heads * tokens * tokens, fp32) +
+           block_bytes(!use.batch_at_once ? 0
+                       : encoder.is_gated ? 2
+                                          : 1,
+                       hidden, use.element_size) +
            block_bytes(1, use.batch * 3 * config.modalities * use.crop.pixels(), fp32);
 }
 

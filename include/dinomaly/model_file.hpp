@@ -26,8 +26,10 @@ template <Device D> struct LoadedModel {
 
 namespace detail {
 
+/// What some encoders are published with and nothing here needs.
 inline bool is_unused(const std::string& name) {
-    return name.ends_with("mask_token");
+    const std::string plain = name.starts_with("encoder.") ? name.substr(8) : name;
+    return plain == "mask_token" || plain == "norm.weight" || plain == "norm.bias";
 }
 
 }  // namespace detail

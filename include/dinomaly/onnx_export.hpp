@@ -12,11 +12,13 @@
 
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -105,6 +107,14 @@ private:
         const Value cdf = two("Add", graph_.node("Erf", {two("Div", x, std::sqrt(2.0))}), 1);
         return two("Mul", two("Mul", x, cdf), 0.5);
     }
+    Value mlp(const Value& x, const nn::GatedMlp<D>& module, const std::string& name) {
+        const std::int64_t hidden = module.hidden();
+        const std::vector<Value> halves =
+            graph_.nodes("Split", 2, {linear(x, module.w12, name + ".w12"), graph_.constant(Ints{hidden, hidden})},
+                         {{"axis", std::int64_t{-1}}});
+        const Value gate = two("Mul", halves[0], graph_.node("Sigmoid", {halves[0]}));
+        return linear(two("Mul", gate, halves[1]), module.w3, name + ".w3");
+    }
     template <class M> Value mlp(const Value& x, const M& module, const std::string& name) {
         return linear(gelu(linear(x, module.fc1, name + ".fc1")), module.fc2, name + ".fc2");
     }
@@ -116,23 +126,52 @@ private:
         for (Value& part : parts) part = reshape(part, {0, tokens_, count, width_ / count});
         return parts;
     }
+    /// q or k [B, N, H, d] with its patches turned.
+    Value turned(const Value& x, std::int64_t head_dim) {
+        const std::vector<Value> halves = graph_.nodes(
+            "Split", 2, {x, graph_.constant(Ints{head_dim / 2, head_dim / 2})}, {{"axis", std::int64_t{-1}}});
+        const Value across =
+            graph_.node("Concat", {graph_.node("Neg", {halves[1]}), halves[0]}, {{"axis", std::int64_t{-1}}});
+        const auto table = [&](const char* name, const Tensor<D>& values, float of_prefix) {
+            const std::vector<float> from = values.to_vector();
+            const auto half = static_cast<std::size_t>(head_dim / 2),
+                       prefix = static_cast<std::size_t>(tokens_ - rows_ * columns_) * 2 * half;
+            std::vector<float> to(prefix, of_prefix);
+            for (std::size_t row = 0; row < from.size(); row += half)
+                for (int twice = 0; twice < 2; ++twice) to.insert(to.end(), &from[row], &from[row] + half);
+            return graph_.constant(name, {tokens_, 1, head_dim}, to);
+        };
+        if (!cosines_) {
+            const Rotation<D> rotation = model_.encoder.rope(rows_, columns_);
+            cosines_ = table("encoder.cosines", rotation.cos, 1);
+            sines_ = table("encoder.sines", rotation.sin, 0);
+        }
+        return two("Add", two("Mul", x, *cosines_), two("Mul", across, *sines_));
+    }
     /// [B, H, N, d] -> [B, N, C].
     Value join(const Value& x) { return reshape(permute(x, {0, 2, 1, 3}), {0, tokens_, width_}); }
 
-    Value mix(const Value& x, const nn::Attention<D>& module, const std::string& name) {
-        const std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
+    /// `is_placed`: it belongs to the encoder, whose places may be rotary.
+    Value mix(const Value& x, const nn::Attention<D>& module, const std::string& name, bool is_placed) {
+        std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
         const std::int64_t head_dim = width_ / module.heads;
+        if (is_placed && model_.config.encoder.position == nn::Position::rotary)
+            for (const std::size_t part : {0, 1}) qkv[part] = turned(qkv[part], head_dim);
         const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
-        const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);      // [B, H, N, d]
-        const Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));  // [B, H, N, N]
+        const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);  // [B, H, N, d]
+        Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));    // [B, H, N, N]
+        if (module.bias.defined()) {
+            const Var<D> bias = module.bias(rows_, columns_);
+            scores = two("Add", scores, weight(name + ".bias", bias));
+        }
         const Value weights = graph_.node("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
         return linear(join(two("MatMul", weights, permute(qkv[2], {0, 2, 1, 3}))), module.proj, name + ".proj");
     }
-    Value mix(const Value& x, const nn::LinearAttention<D>& module, const std::string& name) {
+    Value mix(const Value& x, const nn::LinearAttention<D>& module, const std::string& name, bool) {
         if (module.is_softmax) {
             nn::Attention<D> softmax;
             softmax.qkv = module.qkv, softmax.proj = module.proj, softmax.heads = module.heads;
-            return mix(x, softmax, name);
+            return mix(x, softmax, name, false);
         }
         const std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
         const auto positive = [&](const Value& value) { return two("Add", graph_.node("Elu", {value}), 1); };
@@ -145,15 +184,18 @@ private:
     }
 
     Value scaled(const Value& x, const nn::LayerScale<D>& module, const std::string& name) {
-        return two("Mul", x, weight(name + ".gamma", module.gamma));
+        return module.is_learned ? two("Mul", x, weight(name + ".gamma", module.gamma)) : x;
     }
     Value scaled(const Value& x, const nn::NoScale<D>&, const std::string&) { return x; }
 
     template <class Block> Value block(const Value& x, const Block& b, const std::string& name) {
         graph_.enter(name);
-        const Value mixed = mix(norm(x, b.norm1, name + ".norm1"), b.attn, name + ".attn");
+        constexpr bool is_placed = std::same_as<Block, nn::EncoderBlock<D>>;
+        const Value mixed = mix(norm(x, b.norm1, name + ".norm1"), b.attn, name + ".attn", is_placed);
         const Value h = two("Add", x, scaled(mixed, b.ls1, name + ".ls1"));
-        const Value changed = mlp(norm(h, b.norm2, name + ".norm2"), b.mlp, name + ".mlp");
+        const Value normal = norm(h, b.norm2, name + ".norm2");
+        const Value changed =
+            nn::with_module(b.mlp, [&](const auto& part) { return mlp(normal, part, name + ".mlp"); });
         return two("Add", h, scaled(changed, b.ls2, name + ".ls2"));
     }
 
@@ -162,7 +204,8 @@ private:
     /// What is added to patches that follow `prefix` rows of zeros: class token, registers, positions [1, N, C].
     Value token_constant() {
         const auto& vit = model_.encoder;
-        const std::vector<float> position = vit.position(rows_, columns_).value().to_vector();
+        std::vector<float> position(static_cast<std::size_t>((1 + rows_ * columns_) * width_), 0.0F);
+        if (vit.config.position == nn::Position::absolute) position = vit.position(rows_, columns_).value().to_vector();
         std::vector<float> values = vit.cls_token.value().to_vector();
         for (std::size_t i = 0; i < values.size(); ++i) values[i] += position[i];
         if (vit.config.registers > 0) {
@@ -312,6 +355,7 @@ private:
 
     const Dinomaly<D>& model_;
     std::int64_t width_, rows_, columns_, tokens_;
+    std::optional<Value> cosines_, sines_;  // of rotary places
     io::onnx::Graph graph_{"dinomaly"};
 };
 

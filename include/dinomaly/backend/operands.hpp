@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "dinomaly/core/view.hpp"
 
@@ -27,6 +29,12 @@ struct AttentionSizes {
     std::int64_t batch, tokens, heads, head_dim;
 
     DINOMALY_HD std::int64_t width() const { return heads * head_dim; }
+};
+
+/// Cosines and sines [patches, head_dim / 2] of the angles by which the last tokens' queries and keys are turned.
+template <class T> struct RotaryTable {
+    std::int64_t patches = 0;
+    const T *cos = nullptr, *sin = nullptr;
 };
 
 // --- a product z = x w^T and the formulas around it
@@ -101,10 +109,13 @@ template <class D> struct LayerNormPass;
 
 // --- transformer blocks whose weights never change (nn/frozen.hpp); Linear is the device's layer for that
 
-/// fc2(gelu(fc1(x))).
-template <class Linear> struct FrozenMlp { Linear fc1, fc2; };
+/// fc2(gelu(fc1(x))), or fc2(silu(fc1(x)) * gated(x)) where there is such a layer.
+template <class Linear> struct FrozenMlp {
+    Linear fc1, fc2;
+    std::optional<Linear> gated = {};
+};
 
-/// The weights of one block: x += proj(mix(qkv(norm x))), x += fc2(gelu(fc1(norm x))), norms without an affine part.
+/// The weights of one block: x += proj(mix(qkv(norm x))), x += mlp(norm x), norms without an affine part.
 template <class Linear> struct FrozenBlock {
     double norm1_eps, norm2_eps;
     std::int64_t heads;
@@ -114,7 +125,14 @@ template <class Linear> struct FrozenBlock {
     FrozenMlp<Linear> mlp;
 };
 
-/// Pictures [batch, planes, height, width], cut into patches of patch x patch.
+/// What blocks are told of where tokens lie, besides what the tokens hold of it themselves.
+template <class T> struct FrozenPlaces {
+    RotaryTable<T> rotation;      // without patches nothing is turned
+    std::vector<const T*> biases = {};  // added to the scores [H, N, N] of each block, or empty
+};
+
+/// Pictures [batch, planes, height, width], cut into patches of patch x patch; what is left at the right and at the
+/// bottom is not looked at.
 struct PatchSizes {
     std::int64_t batch, planes, height, width, patch;
 
