@@ -38,15 +38,11 @@ inline bool is_unused(const std::string& name) {
 /// be trained, drawn from seed. The encoder is frozen.
 template <Device D>
 LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision::Preprocess& sizes, std::uint64_t seed,
-                         double attention_eps = 0) {
+                         const VariantOptions& variant = {}) {
     const io::StateDict file = io::load_state_dict(encoder_file);
     const encoders::EncoderFile encoder = encoders::read_encoder(file);
     const io::StateDict& dict = encoder.tensors;
-    DinomalyConfig config;
-    config.encoder = encoder.config;
-    config.kept = published_kept_blocks(dict.source(), config.encoder.depth);
-    config.attention_eps = attention_eps;
-    config.validate();
+    const DinomalyConfig config = variant_config(dict.source(), encoder.config, variant);
     ModelInfo info;
     info.sizes = sizes;
     info.sizes.patch = static_cast<int>(config.encoder.patch);

@@ -203,14 +203,12 @@ inline io::StateDict read_model(const io::StateDict& file, DinomalyConfig& confi
         config = model.config;
         tensors = std::move(model.tensors);
     } else {
-        check(file.contains("bottleneck.0.fc1.weight") && file.contains("decoder.0.norm1.weight"), path.c_str(),
-              "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
+        const bool is_second = file.contains("bottleneck.0.0.weight");
+        check((is_second || file.contains("bottleneck.0.fc1.weight")) && file.contains("decoder.0.norm1.weight"),
+              path.c_str(), "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
               encoders::looks_like_encoder(file) ? " (this is an encoder alone: train first)" : "");
         const encoders::EncoderFile encoder = encoders::read_encoder_at(file, "encoder.");
-        config.encoder = encoder.config;
-        config.kept = published_kept_blocks(path, config.encoder.depth);
-        config.patches_only = encoder.family == "DINOv3";
-        config.validate();
+        config = variant_config(path, encoder.config, {.is_second = is_second});
         for (const auto& [name, tensor] : encoder.tensors) tensors.insert("encoder." + name, tensor);
         for (const auto& [name, tensor] : file)
             if (!name.starts_with("encoder.")) tensors.insert(name, tensor);

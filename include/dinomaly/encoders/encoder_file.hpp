@@ -213,9 +213,10 @@ private:
 
 /// Whether a file looks like an encoder alone: it has a patch embedding, and is no trained Dinomaly.
 inline bool looks_like_encoder(const io::StateDict& file) {
-    const std::optional<std::string> prefix = find_encoder(file);
-    if (!prefix) return false;
-    return !file.contains("bottleneck.0.fc1.weight") && !file.contains("model.bottleneck.0.fc1.weight");
+    if (!find_encoder(file)) return false;
+    return std::ranges::none_of(file, [](const io::StateDict::Entry& entry) {
+        return any_part(entry.first, [](std::string_view part) { return part == "bottleneck"; });
+    });
 }
 
 /// The encoder in a file of any family and naming that is known. Throws Error for everything else, with the nearest
