@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "dinomaly/anomalib_file.hpp"
+#include "dinomaly/encoders/relative_table.hpp"
 #include "tests/encoders/cases.hpp"
 #include "tests/errors.hpp"
 
@@ -180,6 +182,27 @@ BOOST_AUTO_TEST_CASE(periods_in_bfloat16) {
     BOOST_TEST((periods != read("dinov3_hf").tensors.as<float>("rope.periods")));
 }
 
+BOOST_AUTO_TEST_CASE(tables_of_relative_positions_for_other_windows) {
+    const io::StateDict golden = io::read_safetensors(golden_dir() / "encoders" / "relative_tables.safetensors");
+    const std::vector<float> table = golden.as<float>("window.5");
+    BOOST_TEST(encoders::resize_relative_table(table, 2, 5) == table, boost::test_tools::per_element());
+    for (const std::int64_t grid : {3, 4, 7, 12}) {
+        const std::vector<float> wanted = golden.as<float>("window." + std::to_string(grid));
+        const std::vector<float> found = encoders::resize_relative_table(table, 2, grid);
+        BOOST_REQUIRE(found.size() == wanted.size());
+        double worst = 0;
+        for (std::size_t i = 0; i < found.size(); ++i)
+            worst = std::max(worst, std::abs(static_cast<double>(found[i]) - static_cast<double>(wanted[i])));
+        BOOST_TEST(worst < 1e-6);
+    }
+    const EncoderFile wide = encoders::with_window(read("beit"), 6);
+    BOOST_TEST(wide.config.grid == 6);
+    BOOST_TEST(wide.tensors.at("blocks.1.attn.rel_table").shape == Shape({124, 2}));
+    BOOST_TEST(read_encoder(wide.tensors).config.grid == 6);
+    BOOST_TEST(has(error_of([&] { encoders::resize_relative_table(table, 2, 2); }), "windows of 3 or more expected"));
+    BOOST_TEST(has(error_of([&] { encoders::with_window(read("dino"), 6); }), "has no relative positions to resize"));
+}
+
 BOOST_AUTO_TEST_CASE(what_fits_no_family_is_refused_with_the_nearest) {
     const io::StateDict dinov2 = encoder_case("dinov2reg").file, hf = encoder_case("dinov3_hf").file;
     BOOST_TEST(
@@ -262,4 +285,84 @@ BOOST_AUTO_TEST_CASE(a_trained_model_is_no_encoder) {
     BOOST_TEST(!encoders::looks_like_encoder(model));
     BOOST_TEST(has(refusal(model), "is a trained Dinomaly, not an encoder alone (dinomaly convert --to encoder"));
     BOOST_TEST(!encoders::looks_like_encoder(io::StateDict("f")));
+}
+
+namespace {
+
+/// A checkpoint of anomalib with two decoder blocks, whose encoder has these settings' names.
+io::StateDict anomalib_file(bool is_timm, const std::string& settings) {
+    io::StateDict file("f");
+    const nn::VitConfig config{.width = 64, .depth = 2, .heads = 1, .registers = 4, .grid = 2};
+    const std::string prefix = "state_dict.model.";
+    for (const auto& [name, shape] : encoders::layout_of(config)) {
+        if (is_timm && name == "pos_embed") {
+            file.insert(prefix + "encoder.feature_extractor." + name, zeros({1, 4, 64}));
+            continue;
+        }
+        const std::string published = is_timm && name == "register_tokens" ? "reg_token" : name;
+        file.insert(prefix + (is_timm ? "encoder.feature_extractor." : "encoder.") + published, zeros(shape));
+    }
+    file.insert(prefix + "bottleneck.0.fc1.weight", zeros({256, 64}));
+    file.insert(prefix + "bottleneck.0.fc2.weight", zeros({64, 256}));
+    for (const std::string block : {"decoder.0.", "decoder.1."}) {
+        for (const char* const norm : {"norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"})
+            file.insert(prefix + block + norm, zeros({64}));
+        file.insert(prefix + block + "mlp.fc1.weight", zeros({256, 64}));
+        file.insert(prefix + block + "mlp.fc2.weight", zeros({64, 256}));
+        file.insert("state_dict.trainable_modules.1." + block + "mlp.fc2.weight", zeros({64, 256}));
+    }
+    file.insert("state_dict.model.gaussian_blur.kernel", zeros({1, 1, 5, 5}));
+    file.insert("state_dict.post_processor._image_threshold", zeros({1}));
+    if (!settings.empty()) file.metadata["hyper_parameters"] = settings;
+    return file;
+}
+
+std::string anomalib_refusal(const io::StateDict& file) {
+    return error_of([&] { read_anomalib(file); });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(checkpoints_of_anomalib) {
+    const std::string settings =
+        R"({"target_layers":[0,1],"use_context_recentering":false,"remove_class_token":false})";
+    for (const bool is_timm : {true, false}) {
+        const io::StateDict file = anomalib_file(is_timm, settings);
+        BOOST_TEST(is_anomalib_file(file));
+        const ForeignModel model = read_anomalib(file);
+        BOOST_TEST(model.config.reflect_blur);
+        BOOST_CHECK(model.config.encoder.resize == (is_timm ? nn::PositionResize::size : nn::PositionResize::offset));
+        BOOST_TEST(model.config.kept == (std::vector<std::int64_t>{0, 1}));
+        BOOST_TEST(model.config.decoder_depth == 2);
+        BOOST_TEST(!model.config.patches_only);
+        BOOST_TEST(model.tensors.at("encoder.pos_embed").shape == Shape({1, 5, 64}));
+        BOOST_TEST(model.tensors.at("encoder.register_tokens").shape == Shape({1, 4, 64}));
+        BOOST_TEST(model.tensors.at("bottleneck.0.fc1.bias").shape == Shape({256}));
+        BOOST_TEST(model.tensors.at("decoder.1.mlp.fc2.bias").shape == Shape({64}));
+        BOOST_TEST(!model.tensors.contains("post_processor._image_threshold"));
+    }
+    BOOST_TEST(!is_anomalib_file(encoder_case("dinov2").file));
+}
+
+BOOST_AUTO_TEST_CASE(checkpoints_of_anomalib_that_compute_otherwise_are_refused) {
+    BOOST_TEST(
+        has(anomalib_refusal(anomalib_file(true, "")), "but not its hyper_parameters; a checkpoint as anomalib"));
+    BOOST_TEST(has(anomalib_refusal(anomalib_file(true, "[")), "hyper_parameters are no object of JSON"));
+    BOOST_TEST(
+        has(anomalib_refusal(anomalib_file(true, R"({"use_context_recentering":true})")),
+            "was trained with anomalib's use_context_recentering, which subtracts class tokens before the bottleneck"));
+    BOOST_TEST(has(anomalib_refusal(anomalib_file(true, R"({"remove_class_token":true})")),
+                   "was trained with anomalib's remove_class_token; a model that keeps"));
+    BOOST_TEST(has(anomalib_refusal(anomalib_file(true, "{}")), "an encoder of 2 blocks"));
+    BOOST_TEST(has(anomalib_refusal(anomalib_file(true, R"({"target_layers":[0,"b"]})")),
+                   "target_layers [0,\"b\"]; a list of whole numbers expected"));
+    BOOST_TEST(
+        has(anomalib_refusal(anomalib_file(true, R"({"target_layers":"all"})")), "target_layers \"all\"; a list"));
+    BOOST_TEST(has(anomalib_refusal(anomalib_file(true, R"({"target_layers":[1,0]})")), "kept blocks 1 .. 0"));
+    const std::string good = R"({"target_layers":[0,1]})";
+    io::StateDict more = anomalib_file(true, good);
+    more.insert("state_dict.model.adapter.weight", zeros({1}));
+    BOOST_TEST(has(anomalib_refusal(more), "has a tensor \"state_dict.model.adapter.weight\" that is not known"));
+    io::StateDict less = without(anomalib_file(true, good), "feature_extractor.blocks.1.norm1");
+    BOOST_TEST(has(anomalib_refusal(less), "the nearest is DINOv2 with registers under timm's names"));
 }

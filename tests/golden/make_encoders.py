@@ -7,6 +7,7 @@
 ORACLE is the directory of variants_torch.py, whose functions are the reference. For each case two files are written:
 NAME.pth or NAME.safetensors, as its publisher would, and NAME.expected.safetensors: a picture, the outputs of all
 blocks for it, and in the metadata what a reader has to find, with shape and CRC-32 of each tensor under DINOv2's names.
+And relative_tables.safetensors: BEiT's table of a window of 5 for other windows, which needs SciPy.
 """
 import argparse
 import json
@@ -315,6 +316,9 @@ def main():
         save_file({"picture": picture} | {f"block.{i}": f for i, f in enumerate(features)},
                   options.out / f"{name}.expected.safetensors", {"expected": json.dumps(expected)})
         names.append(name)
+    table = draw.normal(9 * 9 + 3, 2, std=1.0)  # of a window of 5
+    save_file({"window.5": table} | {f"window.{g}": oracle.resize_rel_table(table, g) for g in (3, 4, 7, 12)},
+              options.out / "relative_tables.safetensors")
     print(f"{len(names)} cases in {options.out}: {' '.join(names)}")
 
 

@@ -25,8 +25,13 @@ std::string encoder_text(const nn::VitConfig& config) {
     const char* letter = config.width == 384 ? "-S" : config.width == 768 ? "-B" : config.width == 1024 ? "-L" : "";
     std::ostringstream text;
     text << "ViT" << letter << '/' << config.patch << ": width " << config.width << ", " << config.depth << " blocks, "
-         << config.heads << " heads, " << config.registers << " registers, position grid " << config.grid << 'x'
-         << config.grid;
+         << config.heads << " heads, " << config.registers << " registers, ";
+    if (config.position == nn::Position::rotary)
+        text << "rotary positions";
+    else
+        text << (config.position == nn::Position::relative ? "relative positions in " : "position grid ") << config.grid
+             << 'x' << config.grid;
+    if (config.is_gated) text << ", gated MLPs";
     return text.str();
 }
 
@@ -183,11 +188,20 @@ void trim_memory() {
 
 std::optional<std::string> recognise(const io::StateDict& dict) {
     try {
-        if (dict.contains("patch_embed.proj.weight")) return "DINOv2 encoder " + encoder_text(recognise_encoder(dict));
-        if (dict.contains("encoder.patch_embed.proj.weight") && dict.contains("decoder.0.norm1.weight"))
-            return "Dinomaly with encoder " + encoder_text(recognise_encoder(dict, "encoder."));
-    } catch (const Error&) {
-        return std::nullopt;  // the names are familiar, the shapes are not
+        if (encoders::looks_like_encoder(dict)) {
+            const encoders::EncoderFile found = encoders::read_encoder(dict);
+            return found.family + " encoder " + encoder_text(found.config);
+        }
+        const bool is_anomalib = is_anomalib_file(dict);
+        if (is_anomalib || (encoders::find_encoder(dict) && dict.contains("decoder.0.norm1.weight"))) {
+            DinomalyConfig config;
+            ModelInfo info;
+            read_info(dict, config, info);
+            return (is_anomalib ? "anomalib's Dinomaly with encoder " : "Dinomaly with encoder ") +
+                   encoder_text(config.encoder);
+        }
+    } catch (const Error& error) {
+        return std::string("not known: ") + error.what();
     }
     if (dict.contains("bottleneck.0.fc1.weight") && dict.metadata.contains("iteration"))
         return "state of a training run at iteration " + dict.metadata.at("iteration");

@@ -160,7 +160,8 @@ int use_threads(int threads);
 /// Gives memory that waits for reuse back to the system; worth it before work of another kind.
 void trim_memory();
 
-/// What the tensors of a file are: "DINOv2 encoder ViT-S/14 ..", "Dinomaly with ..", or nothing when not known.
+/// What the tensors of a file are: "DINOv2 encoder ViT-S/14 ..", "Dinomaly with ..", "not known: " and why an encoder's
+/// or a model's file cannot be read, or nothing when they are neither.
 std::optional<std::string> recognise(const io::StateDict& dict);
 
 }  // namespace dinomaly::program

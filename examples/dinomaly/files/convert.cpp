@@ -12,8 +12,10 @@ namespace dinomaly::program {
 
 namespace {
 
-/// The tensors that are asked for, of a file that must hold a whole model.
+/// The tensors that are asked for, of a file that holds a whole model, or an encoder where that is wanted.
 io::StateDict part_of_model(const std::filesystem::path& file, const std::string& part) {
+    const io::StateDict source = io::load_state_dict(file);
+    if (part == "encoder" && encoders::looks_like_encoder(source)) return encoders::read_encoder(source).tensors;
     LoadedModel<Cpu<float>> loaded = load_model<Cpu<float>>(file);
     io::StateDict dict(file.string());
     dict.metadata["format"] = "pt";
@@ -24,7 +26,9 @@ io::StateDict part_of_model(const std::filesystem::path& file, const std::string
         io::store_weights(trained, dict);
     } else {
         io::store_weights(loaded.model, dict);
-        dict.metadata = io::load_state_dict(file).metadata;  // it is a model of this program still
+        dict.metadata = source.metadata;  // it is a model of this program still
+        if (is_anomalib_file(source))     // it becomes one
+            dict.metadata = {{"format", "pt"}, {"dinomaly", metadata_text(loaded.model.config, loaded.info)}};
     }
     return dict;
 }
