@@ -251,6 +251,14 @@ BOOST_AUTO_TEST_CASE(parts_that_do_not_belong_together_are_refused) {
     const io::StateDict hf = encoder_case("dinov3_hf").file, official = encoder_case("dinov3").file;
     BOOST_TEST(has(refusal(without(hf, "layer.0.attention.v_proj")),
                    "has a tensor for \"blocks.0.attn.q.weight\" and none for \"blocks.0.attn.v.weight\""));
+    BOOST_TEST(has(refusal(without(hf, "layer.0.attention.v_proj.bias")),
+                   "has a tensor for \"blocks.0.attn.q.bias\" and none for \"blocks.0.attn.v.bias\""));
+    BOOST_TEST(has(refusal(without(encoder_case("dinov2_hf").file, "layer.1.attention.attention.key.bias")),
+                   "has a tensor for \"blocks.1.attn.q.bias\" and none for \"blocks.1.attn.k.bias\""));
+    BOOST_TEST(has(refusal(without(encoder_case("dinov2").file, "blocks.1.attn.qkv.bias")),
+                   "missing (1): blocks.1.attn.qkv.bias"));
+    BOOST_TEST(has(refusal(without(encoder_case("dinov3_timm_qkvb").file, "blocks.1.attn.q_bias")),
+                   "missing (1): blocks.1.attn.qkv.bias\n  not known (1): blocks.1.attn.v_bias"));
     BOOST_TEST(has(refusal(with(hf, "layer.0.attention.k_proj.weight", zeros({24, 20}))),
                    "\"layer.0.attention.k_proj.weight\" has shape [24, 20], which does not fit [24, 24] of "
                    "\"layer.0.attention.q_proj.weight\""));

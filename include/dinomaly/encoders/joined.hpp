@@ -3,6 +3,7 @@
 // MLP; biases that are zero; the class token's position where the class token holds it already.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -16,21 +17,23 @@ namespace dinomaly::encoders {
 
 namespace detail {
 
-/// attn.{q,k,v}.weight -> attn.qkv.weight, and their biases, of which those that are missing are zero.
-inline void join_queries(Draft& draft, const std::string& attn) {
+/// attn.{q,k,v}.weight -> attn.qkv.weight, and their biases; where no block has one for keys, it is zero.
+inline void join_queries(Draft& draft, const std::string& attn, bool keys_have_bias) {
     const std::array<std::string, 3> names{attn + "q.", attn + "k.", attn + "v."};
     if (!draft.has(names[0] + "weight")) return;
     std::vector<Part> weights, biases;
-    bool has_bias = false;
+    const bool has_bias = draft.has(names[0] + "bias");
     for (const std::string& name : names) {
+        const bool may_lack_bias = !has_bias || (name == names[1] && !keys_have_bias);
         check(draft.has(name + "weight"), draft.file.c_str(), "has a tensor for \"", names[0],
               "weight\" and none for \"", name, "weight\"");
+        check(may_lack_bias || draft.has(name + "bias"), draft.file.c_str(), "has a tensor for \"", names[0],
+              "bias\" and none for \"", name, "bias\"");
         weights.push_back(draft.take(name + "weight"));
         const io::RawTensor& weight = weights.back().tensor;
         check(weight.shape.rank() == 2, draft.file.c_str(), '"', weights.back().source, "\" has shape ", weight.shape,
               "; [C, C] expected");
-        const bool is_there = draft.has(name + "bias");
-        has_bias = has_bias || is_there;
+        const bool is_there = has_bias && draft.has(name + "bias");
         biases.push_back(is_there ? draft.take(name + "bias") : Part{zeros_like(weight, {weight.shape[0]}), ""});
     }
     draft.put(attn + "qkv.weight", joined(draft.file, weights));
@@ -97,18 +100,24 @@ inline void join_mlp(Draft& draft, const std::string& mlp) {
 
 /// Brings the tensors of `depth` blocks to the form in which we keep them.
 inline void join_blocks(Draft& draft, std::int64_t depth) {
-    for (std::int64_t i = 0; i < depth; ++i) {
-        const std::string block = "blocks." + std::to_string(i) + '.', attn = block + "attn.";
-        detail::join_queries(draft, attn);
-        detail::join_biases(draft, attn);
-        detail::apply_bias_mask(draft, attn);
+    std::vector<std::string> blocks;
+    for (std::int64_t i = 0; i < depth; ++i) blocks.push_back("blocks." + std::to_string(i) + '.');
+    const auto any_has = [&](const char* name) {
+        return std::ranges::any_of(blocks, [&](const std::string& block) { return draft.has(block + name); });
+    };
+    const bool keys_have_bias = any_has("attn.k.bias");
+    for (const std::string& block : blocks) {
+        detail::join_queries(draft, block + "attn.", keys_have_bias);
+        detail::join_biases(draft, block + "attn.");
+        detail::apply_bias_mask(draft, block + "attn.");
         detail::join_mlp(draft, block + "mlp.");
-        if (draft.has(attn + "qkv.weight") && !draft.has(attn + "qkv.bias")) {
-            const io::RawTensor weight = draft.parts.at(attn + "qkv.weight").tensor;
-            if (weight.shape.rank() != 2) continue;
-            const Part zero{zeros_like(weight, {weight.shape[0]}), ""};
-            draft.put(attn + "qkv.bias", zero);
-        }
+    }
+    if (any_has("attn.qkv.bias")) return;
+    for (const std::string& block : blocks) {
+        if (!draft.has(block + "attn.qkv.weight")) continue;
+        const io::RawTensor weight = draft.parts.at(block + "attn.qkv.weight").tensor;
+        if (weight.shape.rank() == 2)
+            draft.put(block + "attn.qkv.bias", Part{zeros_like(weight, {weight.shape[0]}), ""});
     }
 }
 
