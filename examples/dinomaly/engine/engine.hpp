@@ -100,7 +100,7 @@ public:
     std::size_t element_size() const;
     /// "ViT-S/14, width 384, 12 blocks, 0 registers; 22.1 M parameters, of which .. are trained".
     std::string description() const;
-    /// "small", "base", "large", or "width 128".
+    /// "small", "base" or "large" for the paper's own models, else "ViT-B/16; Dinomaly2, 2 groups".
     std::string architecture() const;
     /// Multiply-adds of judging one picture (dinomaly/work.hpp).
     std::int64_t judging_work() const;
