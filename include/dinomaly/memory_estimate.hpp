@@ -9,7 +9,8 @@
 //               one of 4, the loss 6 in fp32, and the sweep works with one of 3 and two of 4.
 //   frozen      a picture at a time: 12 units in fp32 (residuals, groups, distances), one of 3 (qkv) and one (what
 //               attention mixed) as they are stored, and the position embedding on its way to the picture's size, or
-//               the biases [H, N, N] of its blocks in fp32. A batch at once has the hidden layer too, twice where gated.
+//               the biases [H, N, N] of its blocks in fp32. A batch at once has the hidden layer too, twice where
+//               gated.
 //   weights     once in fp32, and once packed in the type of the activations: the encoder's for training, all to judge.
 //   optimiser   three moments and the gradient of what is trained, and two spare blocks of the largest size.
 //
@@ -96,7 +97,10 @@ inline std::size_t frozen_bytes(const DinomalyConfig& config, const MemoryUse& u
     return block_bytes(12, one, fp32) + block_bytes(1, 3 * one, use.element_size) +
            block_bytes(1, one, use.element_size) + block_bytes(5, one, fp32) +
            block_bytes(biases, encoder.heads * tokens * tokens, fp32) +
-           block_bytes(!use.batch_at_once ? 0 : encoder.is_gated ? 2 : 1, hidden, use.element_size) +
+           block_bytes(!use.batch_at_once ? 0
+                       : encoder.is_gated ? 2
+                                          : 1,
+                       hidden, use.element_size) +
            block_bytes(1, use.batch * 3 * use.crop.pixels(), fp32);
 }
 

@@ -134,8 +134,8 @@ private:
             graph_.node("Concat", {graph_.node("Neg", {halves[1]}), halves[0]}, {{"axis", std::int64_t{-1}}});
         const auto table = [&](const char* name, const Tensor<D>& values, float of_prefix) {
             const std::vector<float> from = values.to_vector();
-            const auto half = static_cast<std::size_t>(head_dim / 2), prefix = static_cast<std::size_t>(
-                tokens_ - rows_ * columns_) * 2 * half;
+            const auto half = static_cast<std::size_t>(head_dim / 2),
+                       prefix = static_cast<std::size_t>(tokens_ - rows_ * columns_) * 2 * half;
             std::vector<float> to(prefix, of_prefix);
             for (std::size_t row = 0; row < from.size(); row += half)
                 for (int twice = 0; twice < 2; ++twice) to.insert(to.end(), &from[row], &from[row] + half);
@@ -158,8 +158,8 @@ private:
         if (is_placed && model_.config.encoder.position == nn::Position::rotary)
             for (const std::size_t part : {0, 1}) qkv[part] = turned(qkv[part], head_dim);
         const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
-        const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);      // [B, H, N, d]
-        Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));        // [B, H, N, N]
+        const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);  // [B, H, N, d]
+        Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));    // [B, H, N, N]
         if (module.bias.defined()) {
             const Var<D> bias = module.bias(rows_, columns_);
             scores = two("Add", scores, weight(name + ".bias", bias));
@@ -200,8 +200,7 @@ private:
     Value token_constant() {
         const auto& vit = model_.encoder;
         std::vector<float> position(static_cast<std::size_t>((1 + rows_ * columns_) * width_), 0.0F);
-        if (vit.config.position == nn::Position::absolute)
-            position = vit.position(rows_, columns_).value().to_vector();
+        if (vit.config.position == nn::Position::absolute) position = vit.position(rows_, columns_).value().to_vector();
         std::vector<float> values = vit.cls_token.value().to_vector();
         for (std::size_t i = 0; i < values.size(); ++i) values[i] += position[i];
         if (vit.config.registers > 0) {

@@ -31,8 +31,8 @@ struct Block {
     Scale<D> ls2;
 
     Block() = default;
-    Block(std::int64_t width, std::int64_t heads, double eps)
-    requires std::constructible_from<Hidden<D>, std::int64_t, std::int64_t>
+    Block(std::int64_t width, std::int64_t heads,
+          double eps) requires std::constructible_from<Hidden<D>, std::int64_t, std::int64_t>
         : norm1(width, eps), attn(width, heads), ls1(width), norm2(width, eps), mlp(width, 4 * width), ls2(width) {}
 
     /// x [B, N, C] -> [B, N, C]; `places` is what the mixer is told of where tokens lie.

@@ -119,8 +119,7 @@ template <class W, class B> auto freeze_block(const B& block) {
         .attention_eps = 0,
         .qkv = Folding(block.attn.qkv).after(block.norm1).template prepared<D, W>(),
         .proj = Folding(block.attn.proj).before(block.ls1).template prepared<D, W>(),
-        .mlp = with_module(block.mlp,
-                           [&](const auto& mlp) { return freeze_mlp<W>(block.norm2, mlp, block.ls2); })};
+        .mlp = with_module(block.mlp, [&](const auto& mlp) { return freeze_mlp<W>(block.norm2, mlp, block.ls2); })};
     if constexpr (std::same_as<decltype(block.attn), LinearAttention<typename B::device>>) {
         frozen.is_linear = true;
         frozen.attention_eps = block.attn.eps;

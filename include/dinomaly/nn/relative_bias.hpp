@@ -25,8 +25,7 @@ inline std::vector<std::int64_t> relative_rows(std::int64_t g) {
     for (std::int64_t b = 0; b < g * g; ++b) rows.push_back(last - 2);
     for (std::int64_t a = 0; a < g * g; ++a) {
         rows.push_back(last - 1);
-        for (std::int64_t b = 0; b < g * g; ++b)
-            rows.push_back((a / g - b / g + g - 1) * side + a % g - b % g + g - 1);
+        for (std::int64_t b = 0; b < g * g; ++b) rows.push_back((a / g - b / g + g - 1) * side + a % g - b % g + g - 1);
     }
     return rows;
 }

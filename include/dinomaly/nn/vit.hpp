@@ -48,10 +48,7 @@ template <Device D> struct VisionTransformer {
     VisionTransformer() = default;
     /// Zeros, to be filled by io/checkpoint.hpp or nn/init.hpp. Throws for parts that do not fit each other.
     explicit VisionTransformer(const VitConfig& c)
-        : config(c),
-          cls_token(zeros<Full<D>>({1, 1, c.width})),
-          patch_embed(c.width, c.patch),
-          norm(c.width, c.eps) {
+        : config(c), cls_token(zeros<Full<D>>({1, 1, c.width})), patch_embed(c.width, c.patch), norm(c.width, c.eps) {
         check(c.position != Position::relative || c.registers == 0, "encoder", c.registers,
               " registers, which relative positions do not know: none expected");
         if (c.position == Position::absolute) pos_embed = zeros<Full<D>>({1, 1 + c.grid * c.grid, c.width});
