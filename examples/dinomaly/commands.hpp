@@ -29,7 +29,7 @@ struct TrainOptions : DataOptions {
     vision::PictureSize tile;  ///< none: pictures are not cut
     std::size_t batch = 16;
     TrainSettings settings;
-    double attention_eps = 0;
+    VariantOptions variant;
     int threads = 0;  ///< 0: one a core
     std::int64_t eval_every = 0, save_every = 1000;
     std::int64_t log_every = 0;  ///< 0: 1 on a CPU, 20 on a GPU, which then goes on without waiting

@@ -84,7 +84,7 @@ inline constexpr std::size_t fp32 = 4;
 
 /// Elements of one activation [N, C] of a picture.
 inline std::int64_t activation_count(const DinomalyConfig& config, vision::PictureSize crop) {
-    return config.encoder.tokens(crop.height, crop.width) * config.encoder.width;
+    return config.tokens(crop.height, crop.width) * config.encoder.width;
 }
 
 /// What the frozen network works with, besides the pictures of a batch.
@@ -101,7 +101,7 @@ inline std::size_t frozen_bytes(const DinomalyConfig& config, const MemoryUse& u
                        : encoder.is_gated ? 2
                                           : 1,
                        hidden, use.element_size) +
-           block_bytes(1, use.batch * 3 * use.crop.pixels(), fp32);
+           block_bytes(1, use.batch * 3 * config.modalities * use.crop.pixels(), fp32);
 }
 
 }  // namespace detail
@@ -111,7 +111,7 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
     using detail::fp32;
     Dinomaly<io::ShapesOnly> outline(config);
     auto trained = outline.trained();
-    const std::int64_t pixels = 3 * use.crop.pixels(), map = anomaly::map_size * anomaly::map_size;
+    const std::int64_t pixels = 3 * config.modalities * use.crop.pixels(), map = anomaly::map_size * anomaly::map_size;
 
     MemoryEstimate estimate;
     const auto add = [&](const char* name, std::size_t bytes) {

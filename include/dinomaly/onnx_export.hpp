@@ -56,7 +56,7 @@ public:
     const io::onnx::Graph& graph() const { return graph_; }
 
 private:
-    using Groups = std::array<Value, 2>;
+    using Groups = std::vector<Value>;
     using Ints = std::vector<std::int64_t>;
 
     // --- constants
@@ -168,6 +168,11 @@ private:
         return linear(join(two("MatMul", weights, permute(qkv[2], {0, 2, 1, 3}))), module.proj, name + ".proj");
     }
     Value mix(const Value& x, const nn::LinearAttention<D>& module, const std::string& name, bool) {
+        if (module.is_softmax) {
+            nn::Attention<D> softmax;
+            softmax.qkv = module.qkv, softmax.proj = module.proj, softmax.heads = module.heads;
+            return mix(x, softmax, name, false);
+        }
         const std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
         const auto positive = [&](const Value& value) { return two("Add", graph_.node("Elu", {value}), 1); };
         const Value p = positive(permute(qkv[0], {0, 2, 1, 3}));              // [B, H, N, d]
@@ -233,7 +238,7 @@ private:
         return two("Add", padded, token_constant());
     }
 
-    /// The means of the two groups of kept blocks, all tokens [B, N, C].
+    /// The means of the groups of kept blocks, tokens as the bottleneck sees them [B, N, C].
     Groups encode(const Value& pictures) {
         Value x = tokens(pictures);
         std::vector<Value> kept;
@@ -242,37 +247,71 @@ private:
             if (i == model_.config.kept[kept.size()]) kept.push_back(x);
         }
         graph_.enter("encoder.groups");
-        return means(kept);
+        Groups found = means(kept);
+        const std::int64_t first = model_.config.encoder.prefix() - model_.config.prefix();
+        if (first > 0)
+            for (Value& group : found) group = rows(group, first, tokens_);
+        tokens_ -= first;
+        return found;
     }
 
     /// The decoder's group means in the order of the encoder's.
     Groups decode(const Groups& en) {
+        const Grouping grouping = model_.config.grouping(static_cast<std::int64_t>(model_.config.kept.size()));
         graph_.enter("bottleneck.0");
-        Value x = mlp(two("Mul", two("Add", en[0], en[1]), 0.5), model_.bottleneck[0], "bottleneck.0");
+        std::vector<Value> shares;
+        for (std::size_t g = 0; g < en.size(); ++g)
+            shares.push_back(two("Mul", en[g], grouping.sizes[g] / static_cast<double>(grouping.of_layer.size())));
+        Value x = bottleneck(shares.size() == 1 ? shares[0] : graph_.node("Sum", shares));
         std::vector<Value> outputs;
         for (std::size_t i = 0; i < model_.decoder.size(); ++i)
             outputs.push_back(x = block(x, model_.decoder[i], "decoder." + std::to_string(i)));
         graph_.enter("decoder.groups");
-        const Groups found = means(outputs);
-        return {found[1], found[0]};  // the last blocks restore the first group
+        return means({outputs.rbegin(), outputs.rend()});  // the last blocks restore the first group
     }
 
-    Groups means(const std::vector<Value>& values) {
-        const auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-        const double share = 2 / static_cast<double>(values.size());
-        const auto mean = [&](auto first, auto last) {
-            return two("Mul", graph_.node("Sum", std::vector<Value>(first, last)), share);
-        };
-        return {mean(values.begin(), half), mean(half, values.end())};
+    Value bottleneck(const Value& x) {
+        if (const auto* narrow = std::get_if<nn::NarrowBottleneck<D>>(&model_.bottleneck)) {
+            const Value few = linear(x, narrow->narrow, "bottleneck.0.0");
+            return linear(gelu(linear(few, narrow->fc1, "bottleneck.1.0")), narrow->fc2, "bottleneck.1.3");
+        }
+        return mlp(x, std::get<0>(model_.bottleneck)[0], "bottleneck.0");
+    }
+
+    /// The mean of each group of layers; of layers that are in no group, too.
+    Groups means(const std::vector<Value>& layers) {
+        const Grouping grouping = model_.config.grouping(static_cast<std::int64_t>(layers.size()));
+        Groups found;
+        for (std::size_t g = 0; g < grouping.sizes.size(); ++g) {
+            std::vector<Value> group;
+            for (std::size_t i = 0; i < layers.size(); ++i)
+                if (grouping.of_layer[i] == g) group.push_back(layers[i]);
+            found.push_back(group.size() == 1 ? group[0]
+                                              : two("Mul", graph_.node("Sum", group), 1 / grouping.sizes[g]));
+        }
+        return found;
+    }
+
+    /// Tokens first .. last - 1 of [B, N, C].
+    Value rows(const Value& x, std::int64_t first, std::int64_t last) {
+        return graph_.node("Slice",
+                           {x, graph_.constant(Ints{first}), graph_.constant(Ints{last}), graph_.constant(Ints{1})});
+    }
+
+    /// What the decoder has to restore of a group [B, N, C]: patches, recentred where the model says so.
+    Value target(const Value& x) {
+        const Value patches = rows(x, model_.config.prefix(), tokens_);
+        if (!model_.config.is_recentred) return patches;
+        const std::vector<float> scale(static_cast<std::size_t>(width_), 1.0F);
+        return graph_.node(
+            "LayerNormalization",
+            {two("Sub", patches, rows(x, 0, 1)), graph_.constant("recentring_scale", {width_}, scale)},
+            {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(GroupFeatures<D>::recentring_eps)}});
     }
 
     /// 1 - cos of the patches' features, [B, h w].
     Value distance(const Value& en, const Value& de) {
-        const auto patches = [&](const Value& x) {
-            return graph_.node("Slice", {x, graph_.constant(Ints{model_.config.encoder.prefix()}),
-                                         graph_.constant(Ints{tokens_}), graph_.constant(Ints{1})});
-        };
-        const Value a = patches(en), b = patches(de);
+        const Value a = target(en), b = rows(de, model_.config.prefix(), tokens_);
         const auto length = [&](const Value& x) {
             return two("Max", graph_.node("Sqrt", {sum(two("Mul", x, x), 2, false)}), kernel::cosine_eps);
         };
@@ -282,9 +321,14 @@ private:
 
     Value anomaly_map(const Groups& en, const Groups& de, vision::PictureSize crop) {
         graph_.enter("map");
-        const Value mean = two("Mul", two("Add", distance(en[0], de[0]), distance(en[1], de[1])), 0.5);
-        const auto matrix = [](std::int64_t patches, std::int64_t pixels) {
-            const std::vector<double> values = anomaly::detail::map_matrix(patches, pixels);
+        const std::size_t compared = model_.config.grouping(model_.config.decoder_depth).compared;
+        std::vector<Value> distances;
+        for (std::size_t g = 0; g < compared; ++g) distances.push_back(distance(en[g], de[g]));
+        const Value mean =
+            compared == 1 ? distances[0] : two("Mul", graph_.node("Sum", distances), 1 / static_cast<double>(compared));
+        const auto matrix = [&](std::int64_t patches, std::int64_t pixels) {
+            const auto rim = model_.config.reflect_blur ? anomaly::detail::Rim::mirrored : anomaly::detail::Rim::zero;
+            const std::vector<double> values = anomaly::detail::map_matrix(patches, pixels, rim);
             return std::vector<float>(values.begin(), values.end());
         };
         const std::vector<float> across = matrix(columns_, crop.width);  // [256, w], needed transposed
@@ -349,6 +393,8 @@ inline bool export_onnx(const std::filesystem::path& path, const LoadedModel<Cpu
                         std::int64_t opset = io::onnx::first_opset,
                         std::uint64_t external_above = io::onnx::largest_inline) {
     loaded.info.sizes.validate();
+    check(loaded.model.config.modalities == 1, "export", "a model of ", loaded.model.config.modalities,
+          " pictures an object, which has no ONNX form here");
     const detail::OnnxModel model(loaded.model, loaded.info.sizes.crop);
     return io::onnx::write(path, model.graph(),
                            {.opset = opset,

@@ -123,9 +123,19 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
             {"lr", s.lr},
             {"final-lr", s.final_lr},
             {"adam-eps", s.adam_eps},
+            {"decay-ratio", s.decay_ratio ? nlohmann::json(*s.decay_ratio) : nlohmann::json(nullptr)},
+            {"neck-lr", s.neck_lr},
+            {"easy-part", s.easy_part},
+            {"easy-factor", s.easy_factor},
+            {"amsgrad", s.amsgrad},
             {"dropout", s.dropout},
             {"seed", s.seed},
-            {"attention-eps", options.attention_eps},
+            {"variant", options.variant.is_second ? "dinomaly2" : "dinomaly"},
+            {"groups", engine.config().groups},
+            {"recentred", engine.config().is_recentred},
+            {"softmax-decoder", engine.config().softmax_decoder},
+            {"modalities", engine.config().modalities},
+            {"attention-eps", engine.config().attention_eps},
             {"precision", options.precision}};
 }
 

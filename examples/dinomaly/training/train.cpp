@@ -173,7 +173,7 @@ TrainOutcome run_train(const TrainOptions& options) {
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
-                                   options.attention_eps, target);
+                                   options.variant, target);
     settle_tile(engine, options.tile);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);

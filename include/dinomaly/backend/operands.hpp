@@ -74,10 +74,11 @@ template <class Formula> struct PushBefore {
 
 // --- StableAdamW (optim/stable_adamw.hpp)
 
-/// Where one parameter and its moments lie.
+/// Where one parameter and its moments lie, and which of the learning rates is its own.
 template <class T> struct AdamPlaces {
     T *p, *m, *v, *vmax;
     std::int64_t count;
+    std::size_t rate;
 
     bool operator==(const AdamPlaces&) const = default;
 };
@@ -87,14 +88,15 @@ struct AdamConstants {
     float beta1, rest1;  // beta1 and 1 - beta1
     float beta2, rest2;
     float eps;
-    float limit;  // of the gradients' joint norm
+    float limit;      // of the gradients' joint norm
+    bool is_amsgrad;  // vmax is the largest v so far, else the last one
 };
 
-/// What changes from step to step.
+/// What changes from step to step; two kinds of parameters may have learning rates of their own.
 struct AdamScalars {
-    double rate;      // lr / (1 - beta1^t)
-    double decay;     // 1 - lr weight_decay
-    double correct2;  // sqrt(1 - beta2^t)
+    double rates[2];   // lr / (1 - beta1^t)
+    double decays[2];  // 1 - lr weight_decay
+    double correct2;   // sqrt(1 - beta2^t)
 };
 
 // --- whole ops that only some devices have

@@ -4,6 +4,7 @@
 //
 //   norm, then linear     w (n g + h) + b = (w g) n + (w h + b)     the norm's scale g and shift h leave
 //   linear, then scale    s (w x + b) = (s w) x + s b               the layer scale s leaves
+//   linear, then linear   w (v x + a) + b = (w v) x + (w a + b)     one layer is left
 //
 // W is the type of products: that of the device, or backend::Code for 8-bit codes. Activations between are those of the
 // device, residuals and sums in full precision. The results equal the plain modules' but for rounding, and there is no
@@ -62,6 +63,23 @@ public:
     }
     template <Device D> Folding before(const NoScale<D>&) && { return std::move(*this); }
 
+    /// What comes before: another linear layer.
+    template <Device D> Folding after(const Linear<D>& linear) && {
+        const Folding first(linear);
+        Folding both(*this);
+        both.k_ = first.k_;
+        both.w_.assign(static_cast<std::size_t>(n_ * first.k_), 0.0);
+        for (std::int64_t o = 0; o < n_; ++o)
+            for (std::int64_t i = 0; i < k_; ++i) {
+                const double w = w_[static_cast<std::size_t>(o * k_ + i)];
+                both.b_[static_cast<std::size_t>(o)] += w * first.b_[static_cast<std::size_t>(i)];
+                for (std::int64_t k = 0; k < first.k_; ++k)
+                    both.w_[static_cast<std::size_t>(o * first.k_ + k)] +=
+                        w * first.w_[static_cast<std::size_t>(i * first.k_ + k)];
+            }
+        return both;
+    }
+
     /// The layer that runs on D with products in W.
     template <Device D, class W> auto prepared() const {
         using T = typename D::compute_type;
@@ -88,6 +106,12 @@ using FrozenLinear = decltype(std::declval<const detail::Folding&>().template pr
 /// fc2(gelu(fc1(x))) of two layers, packed.
 template <class W, Device D> auto freeze_mlp(const Linear<D>& fc1, const Linear<D>& fc2) {
     return backend::FrozenMlp<FrozenLinear<D, W>>{detail::Folding(fc1).template prepared<D, W>(),
+                                                  detail::Folding(fc2).template prepared<D, W>()};
+}
+
+/// The same with a linear layer before fc1, of which fc1 takes up what it does.
+template <class W, Device D> auto freeze_mlp(const Linear<D>& first, const Linear<D>& fc1, const Linear<D>& fc2) {
+    return backend::FrozenMlp<FrozenLinear<D, W>>{detail::Folding(fc1).after(first).template prepared<D, W>(),
                                                   detail::Folding(fc2).template prepared<D, W>()};
 }
 
@@ -121,7 +145,7 @@ template <class W, class B> auto freeze_block(const B& block) {
         .proj = Folding(block.attn.proj).before(block.ls1).template prepared<D, W>(),
         .mlp = with_module(block.mlp, [&](const auto& mlp) { return freeze_mlp<W>(block.norm2, mlp, block.ls2); })};
     if constexpr (std::same_as<decltype(block.attn), LinearAttention<typename B::device>>) {
-        frozen.is_linear = true;
+        frozen.is_linear = !block.attn.is_softmax;
         frozen.attention_eps = block.attn.eps;
     }
     return frozen;

@@ -28,9 +28,8 @@ namespace detail {
 
 template <class T> inline constexpr bool is_list = false;
 template <class M> inline constexpr bool is_list<std::vector<M>> = true;
-
 template <class T> inline constexpr bool is_choice = false;
-template <class... M> inline constexpr bool is_choice<std::variant<M...>> = true;
+template <class... Ms> inline constexpr bool is_choice<std::variant<Ms...>> = true;
 
 /// Visits a parameter, the members of a module, a list of modules, which are numbered, or the one module of a choice.
 template <class T, class F> void walk(const std::string& name, T& part, const F& f) {
