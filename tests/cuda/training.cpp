@@ -14,6 +14,7 @@
 #include "dinomaly/trainer.hpp"
 #include "tests/cuda/on_cuda.hpp"
 #include "tests/model/small.hpp"
+#include "tests/nn/encoders.hpp"
 
 using namespace dinomaly;
 using namespace dinomaly::test;
@@ -224,4 +225,16 @@ BOOST_AUTO_TEST_CASE(judgements_agree_with_the_cpu_run_after_run) {
 
 BOOST_AUTO_TEST_CASE(those_of_dinomaly2_agree) {
     check_judgements(second_config());
+}
+
+/// Encoders of all parts, plain and frozen, against the CPU.
+BOOST_AUTO_TEST_CASE(encoders_of_all_parts_give_the_cpus_features) {
+    for (const auto& [name, config] : encoders_of_all_parts()) {
+        const auto expected = plain_features<Cpu<double>>(config);
+        BOOST_TEST_CONTEXT(name) {
+            BOOST_TEST(distance(plain_features<Cuda<float>>(config), expected) < 1e-5);
+            BOOST_TEST((distance(frozen_features<Cuda<float>, float>(config), expected) < 1e-5));
+            BOOST_TEST((distance(frozen_features<Cuda<bfloat16>, bfloat16>(config), expected) < 0.02));
+        }
+    }
 }
