@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "dinomaly/encoders/official.hpp"
 #include "tests/encoders/cases.hpp"
 #include "tests/errors.hpp"
 
@@ -262,4 +263,20 @@ BOOST_AUTO_TEST_CASE(a_trained_model_is_no_encoder) {
     BOOST_TEST(!encoders::looks_like_encoder(model));
     BOOST_TEST(has(refusal(model), "is a trained Dinomaly, not an encoder alone (dinomaly convert --to encoder"));
     BOOST_TEST(!encoders::looks_like_encoder(io::StateDict("f")));
+}
+
+/// What was read and is written under the names of the authors' code is read again as it was.
+BOOST_AUTO_TEST_CASE(official_names_lead_back) {
+    for (const std::string& name : encoder_cases()) {
+        const EncoderFile once = read(name);
+        const io::StateDict written = encoders::official_names(once.tensors, once.config);
+        const EncoderFile again = read_encoder(written, {.heads = once.config.heads});
+        BOOST_TEST_CONTEXT(name) {
+            BOOST_TEST((again.config == once.config));
+            BOOST_TEST((once.config.position == nn::Position::absolute || again.naming == "official"));
+            BOOST_TEST_REQUIRE(again.tensors.size() == once.tensors.size());
+            for (const auto& [tensor_name, tensor] : once.tensors)
+                BOOST_TEST((again.tensors.as<float>(tensor_name) == once.tensors.as<float>(tensor_name)), tensor_name);
+        }
+    }
 }

@@ -5,7 +5,7 @@ import json
 import sys
 
 sys.dont_write_bytecode = True
-from scene import Scene, log_of, main, read_safetensors, run
+from scene import Scene, log_of, main, of_family, read_safetensors, run, write_safetensors
 
 
 def about(model):
@@ -89,6 +89,29 @@ class Variants(Scene):
         done = run("train", "--config", self.second / "config.json", "--out", again)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_equal_runs(self.second, again)
+
+    def test_encoders_of_other_families(self):
+        for family, words in (("dino", ("no layer scale",)), ("beit", ("relative positions of 2x2", "0 registers")),
+                              ("dinov3", ("rotary positions", "gated MLP of 128", "4 registers",
+                                          "patches alone are restored"))):
+            with self.subTest(family):
+                encoder = self.folder / f"{family}.safetensors"
+                write_safetensors(encoder, of_family(family, self.weights))
+                done = run(*self.training(self.folder / family, encoder=encoder))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                for word in words:
+                    self.assertIn(word, done.stdout)
+                model, trained = self.folder / family / "model.safetensors", self.folder / f"{family}.json"
+                names = set(read_safetensors(encoder)[0])
+                for to in ("same", "authors"):
+                    other = self.folder / f"{family}-{to}.safetensors"
+                    self.assertEqual(run("convert", model, other, "--to", to).returncode, 0)
+                    done = run("eval", "--model", other, "--data", self.data, "--json", trained)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertEqual(json.loads(trained.read_text())["pictures"],
+                                     json.loads((self.folder / family / "metrics.json").read_text())["pictures"], to)
+                back = {n.removeprefix("encoder.") for n in read_safetensors(other)[0] if n.startswith("encoder.")}
+                self.assertEqual(back - {"mask_token"}, names)
 
     def test_wrong_settings(self):
         for changes, said in (({"preset": "mvtec", "variant": "dinomaly2"}, "the values of Dinomaly, but dinomaly2"),
