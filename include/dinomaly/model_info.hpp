@@ -188,6 +188,29 @@ inline void read_metadata(const std::string& path, const std::string& text, Dino
     }
 }
 
+namespace detail {
+
+/// A model's tensors with its encoder under our names.
+inline io::StateDict with_encoder(const io::StateDict& file, const io::StateDict& encoder) {
+    io::StateDict tensors(file.source());
+    tensors.metadata = file.metadata;
+    for (const auto& [name, tensor] : encoder) tensors.insert("encoder." + name, tensor);
+    for (const auto& [name, tensor] : file)
+        if (!name.starts_with("encoder.")) tensors.insert(name, tensor);
+    return tensors;
+}
+
+/// Whether a model of ours was converted to the names of its encoder's authors (encoders/official.hpp).
+inline bool has_official_names(const io::StateDict& file, const nn::VitConfig& encoder) {
+    switch (encoder.position) {
+        case nn::Position::rotary: return file.contains("encoder.rope_embed.periods");
+        case nn::Position::relative: return file.contains("encoder.blocks.0.attn.relative_position_bias_table");
+        default: return false;
+    }
+}
+
+}  // namespace detail
+
 /// A trained model under our names, and what its file says besides them: a file of ours; a checkpoint of the authors
 /// (encoder.*, bottleneck.*, decoder.*), whose sizes are taken for 448 and 392, or 512 and 448 with DINOv3; a
 /// checkpoint of anomalib. Throws Error when it holds no model.
@@ -195,7 +218,8 @@ inline io::StateDict read_model(const io::StateDict& file, DinomalyConfig& confi
     const std::string path = file.source();
     if (const auto found = file.metadata.find("dinomaly"); found != file.metadata.end()) {
         read_metadata(path, found->second, config, info);
-        return file;
+        if (!detail::has_official_names(file, config.encoder)) return file;
+        return detail::with_encoder(file, encoders::read_encoder_at(file, "encoder.").tensors);
     }
     io::StateDict tensors(path);
     if (is_anomalib_file(file)) {
@@ -209,9 +233,7 @@ inline io::StateDict read_model(const io::StateDict& file, DinomalyConfig& confi
               encoders::looks_like_encoder(file) ? " (this is an encoder alone: train first)" : "");
         const encoders::EncoderFile encoder = encoders::read_encoder_at(file, "encoder.");
         config = variant_config(path, encoder.config, {.is_second = is_second});
-        for (const auto& [name, tensor] : encoder.tensors) tensors.insert("encoder." + name, tensor);
-        for (const auto& [name, tensor] : file)
-            if (!name.starts_with("encoder.")) tensors.insert(name, tensor);
+        tensors = detail::with_encoder(file, encoder.tensors);
     }
     if (config.encoder.position == nn::Position::rotary) info.sizes.size = 512, info.sizes.crop = 448;
     info.sizes.patch = static_cast<int>(config.encoder.patch);

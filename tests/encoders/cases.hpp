@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -21,8 +22,14 @@ struct EncoderCase {
     nlohmann::json expected;  // family, naming, heads, grid, tensors
 };
 
+/// The set: DINOMALY_ENCODERS where it is set, else tests/golden/encoders.
+inline std::filesystem::path encoders_dir() {
+    const char* other = std::getenv("DINOMALY_ENCODERS");
+    return other != nullptr ? std::filesystem::path(other) : source_dir() / "tests" / "golden" / "encoders";
+}
+
 inline EncoderCase encoder_case(const std::string& name) {
-    const std::filesystem::path folder = golden_dir() / "encoders";
+    const std::filesystem::path folder = encoders_dir();
     EncoderCase found{name, io::StateDict(), io::read_safetensors(folder / (name + ".expected.safetensors")), {}};
     found.expected = nlohmann::json::parse(found.values.metadata.at("expected"));
     found.file = io::load_state_dict(folder / found.expected.at("file").get<std::string>());
@@ -33,7 +40,7 @@ inline EncoderCase encoder_case(const std::string& name) {
 inline std::vector<std::string> encoder_cases() {
     const std::string end = ".expected.safetensors";
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(golden_dir() / "encoders")) {
+    for (const auto& entry : std::filesystem::directory_iterator(encoders_dir())) {
         const std::string name = entry.path().filename().string();
         if (name.ends_with(end)) names.push_back(name.substr(0, name.size() - end.size()));
     }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dinomaly/anomalib_file.hpp"
+#include "dinomaly/encoders/official.hpp"
 #include "dinomaly/encoders/relative_table.hpp"
 #include "tests/encoders/cases.hpp"
 #include "tests/errors.hpp"
@@ -373,4 +374,20 @@ BOOST_AUTO_TEST_CASE(checkpoints_of_anomalib_that_compute_otherwise_are_refused)
     BOOST_TEST(has(anomalib_refusal(more), "has a tensor \"state_dict.model.adapter.weight\" that is not known"));
     io::StateDict less = without(anomalib_file(true, good), "feature_extractor.blocks.1.norm1");
     BOOST_TEST(has(anomalib_refusal(less), "the nearest is DINOv2 with registers under timm's names"));
+}
+
+/// What was read and is written under the names of the authors' code is read again as it was.
+BOOST_AUTO_TEST_CASE(official_names_lead_back) {
+    for (const std::string& name : encoder_cases()) {
+        const EncoderFile once = read(name);
+        const io::StateDict written = encoders::official_names(once.tensors, once.config);
+        const EncoderFile again = read_encoder(written, {.heads = once.config.heads});
+        BOOST_TEST_CONTEXT(name) {
+            BOOST_TEST((again.config == once.config));
+            BOOST_TEST((once.config.position == nn::Position::absolute || again.naming == "official"));
+            BOOST_TEST_REQUIRE(again.tensors.size() == once.tensors.size());
+            for (const auto& [tensor_name, tensor] : once.tensors)
+                BOOST_TEST((again.tensors.as<float>(tensor_name) == once.tensors.as<float>(tensor_name)), tensor_name);
+        }
+    }
 }

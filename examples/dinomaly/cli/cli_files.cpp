@@ -31,8 +31,8 @@ void add_convert(CLI::App& app, Action& action) {
         ->add_option(
             "--to", options->to,
             "same: all tensors as they are; authors: a whole model, exactly the names that the authors' "
-            "PyTorch code loads; encoder: its encoder alone, or a published one, under DINOv2's names; trained: "
-            "bottleneck and decoder alone")
+            "PyTorch code loads; encoder: its encoder alone, or a published one, under the names of its authors' code; "
+            "trained: bottleneck and decoder alone")
         ->check(CLI::IsMember({"same", "authors", "encoder", "trained"}))
         ->capture_default_str();
     command->callback([options, &action] { action = [options] { return run_convert(*options); }; });

@@ -20,6 +20,7 @@
 #include "dinomaly/core/error.hpp"
 #include "dinomaly/encoders/container.hpp"
 #include "dinomaly/encoders/draft.hpp"
+#include "dinomaly/encoders/encoder_options.hpp"
 #include "dinomaly/encoders/family.hpp"
 #include "dinomaly/encoders/joined.hpp"
 #include "dinomaly/encoders/layout.hpp"
@@ -37,12 +38,6 @@ struct EncoderFile {
     std::string naming;               ///< "official", "timm", "Hugging Face", or "ours"
     std::string reason;               ///< why it was taken for that: "it has storage_tokens"
     std::vector<std::string> unused;  ///< names of tensors in the file that the encoder does not need
-};
-
-/// What no file tells.
-struct EncoderOptions {
-    std::int64_t heads = 0;     ///< 0: what is known of the family, mostly one for 64 of the width
-    bool bf16_periods = false;  ///< rotary periods rounded to bfloat16, as DINOv3's official files have them
 };
 
 namespace detail {
