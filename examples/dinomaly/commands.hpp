@@ -28,6 +28,7 @@ struct TrainOptions : DataOptions {
     vision::PictureSize size = 448, crop = 392;
     vision::PictureSize tile;  ///< none: pictures are not cut
     std::size_t batch = 16;
+    std::size_t shot = 0;  ///< pictures of each class to learn from, augmented; 0: all, as they are
     TrainSettings settings;
     double attention_eps = 0;
     int threads = 0;  ///< 0: one a core

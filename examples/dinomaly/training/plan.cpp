@@ -10,6 +10,7 @@
 #include "data/data_report.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/hash.hpp"
+#include "dinomaly/vision/few_shot.hpp"
 #include "dinomaly/vision/sampler.hpp"
 
 namespace dinomaly::program {
@@ -58,6 +59,7 @@ double hold_out_part(const TrainOptions& options, const std::vector<vision::Clas
         check(options.decide.from != DecideFrom::labels || has_both_kinds(data), "--decide labels", "class '",
               data.name, "' lacks good or bad test pictures; --decide good goes without");
     if (options.hold_out) return *options.hold_out;
+    if (options.shot > 0) return 0;  // they are few already
     const bool labels_decide = options.decide.from == DecideFrom::labels ||
                                (options.decide.from == DecideFrom::any && std::ranges::all_of(classes, has_both_kinds));
     if (labels_decide) return 0;
@@ -67,6 +69,32 @@ double hold_out_part(const TrainOptions& options, const std::vector<vision::Clas
     const bool is_enough = std::accumulate(left.begin(), left.end(), std::size_t{0}, count) >= options.batch;
     if (!is_enough) warn("too few good pictures to hold some out for thresholds");
     return is_enough ? usual : 0;
+}
+
+/// Leaves the few pictures of each class that are learnt from, and says which.
+void choose_few(std::vector<vision::ClassData>& classes, vision::DataSetKind kind, const TrainOptions& options) {
+    std::vector<std::size_t> before;
+    for (const vision::ClassData& data : classes) before.push_back(data.train.size());
+    vision::choose_shots(classes, vision::drawing_order(classes, kind), options.shot, options.settings.seed);
+    for (std::size_t i = 0; i < classes.size(); ++i) {
+        std::cout << "class " << classes[i].name << ": " << classes[i].train.size() << " of " << before[i]
+                  << " pictures are learnt from, augmented:";
+        constexpr std::size_t shown = 8;
+        for (std::size_t k = 0; k < std::min(shown, classes[i].train.size()); ++k)
+            std::cout << ' ' << classes[i].train[k].picture.filename().string();
+        std::cout << (classes[i].train.size() > shown ? " ..\n" : "\n");
+    }
+}
+
+/// Gives each place of each batch a number of its own, by which its picture is augmented.
+vision::Draws number_draws(Batches& batches, std::uint64_t seed) {
+    vision::Draws draws{seed, {}};
+    for (std::vector<std::size_t>& batch : batches)
+        for (std::size_t& picture : batch) {
+            draws.pictures.push_back(picture);
+            picture = draws.pictures.size() - 1;
+        }
+    return draws;
 }
 
 }  // namespace
@@ -83,6 +111,7 @@ Plan make_plan(const TrainOptions& options) {
     vision::DataSet data = find_data(options);
     check_pictures(data, describe_data(std::cout, data));
     plan.classes = std::move(data.classes);
+    if (options.shot > 0) choose_few(plan.classes, data.kind, options);
     plan.pictures_hash = hash_names(vision::training_samples(plan.classes), options.data);
     plan.hold_out = hold_out_part(options, plan.classes);
     plan.held = hold_out(plan.classes, plan.hold_out, options.settings.seed);
@@ -97,36 +126,44 @@ Plan make_plan(const TrainOptions& options) {
         }
     const std::int64_t iterations = options.settings.iterations;
     if (options.order.empty()) {
-        vision::Sampler sampler(plan.pictures.size(), options.batch, options.settings.seed);
+        const bool repeats = options.shot > 0 && plan.pictures.size() < options.batch;
+        if (repeats)
+            std::cout << plan.pictures.size() << " pictures are fewer than a batch of " << options.batch
+                      << ": they are repeated, each time augmented in another way\n";
+        vision::Sampler sampler(plan.pictures.size(), options.batch, options.settings.seed,
+                                repeats ? vision::TooFew::repeat : vision::TooFew::refuse);
         for (std::int64_t i = 0; i < iterations; ++i) plan.batches.push_back(sampler.batch(i));
     } else {
         const std::string text = io::read_text(options.order);
         plan.batches = read_order(options.order, text, plan.names, iterations);
         plan.order_hash = hash_text(text);
     }
+    if (options.shot > 0) plan.draws = number_draws(plan.batches, options.settings.seed);
     return plan;
 }
 
 nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const Engine& engine) {
     const TrainSettings& s = options.settings;
-    return {{"pictures", plan.pictures_hash},
-            {"hold-out", plan.hold_out},
-            {"encoder", engine.encoder_hash()},
-            {"order", plan.order_hash},
-            {"size", size_text(options.size)},
-            {"crop", size_text(options.crop)},
-            {"tile", options.tile == vision::PictureSize{} ? "off" : size_text(options.tile)},
-            {"batch", options.batch},
-            {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
-            {"warmup", s.warmup},
-            {"hard-mining-ramp", s.hard_mining_ramp},
-            {"lr", s.lr},
-            {"final-lr", s.final_lr},
-            {"adam-eps", s.adam_eps},
-            {"dropout", s.dropout},
-            {"seed", s.seed},
-            {"attention-eps", options.attention_eps},
-            {"precision", options.precision}};
+    nlohmann::json settings = {{"pictures", plan.pictures_hash},
+                               {"hold-out", plan.hold_out},
+                               {"encoder", engine.encoder_hash()},
+                               {"order", plan.order_hash},
+                               {"size", size_text(options.size)},
+                               {"crop", size_text(options.crop)},
+                               {"tile", options.tile == vision::PictureSize{} ? "off" : size_text(options.tile)},
+                               {"batch", options.batch},
+                               {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
+                               {"warmup", s.warmup},
+                               {"hard-mining-ramp", s.hard_mining_ramp},
+                               {"lr", s.lr},
+                               {"final-lr", s.final_lr},
+                               {"adam-eps", s.adam_eps},
+                               {"dropout", s.dropout},
+                               {"seed", s.seed},
+                               {"attention-eps", options.attention_eps},
+                               {"precision", options.precision}};
+    if (options.shot > 0) settings["shot"] = options.shot;
+    return settings;
 }
 
 void describe_run(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {

@@ -61,7 +61,7 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
     Batches to_read;
     std::ranges::copy_if(unknown, std::back_inserter(to_read), [](const auto& batch) { return !batch.empty(); });
     vision::Loader loader(plan.pictures, to_read, engine.sizes(),
-                          {.threads = 2, .cache_bytes = kept_pixels(plan, engine, features)});
+                          {.threads = 2, .cache_bytes = kept_pixels(plan, engine, features)}, plan.draws);
     Progress progress("training", "iterations", total, training.iteration());
     const std::int64_t log_every = options.log_every > 0 ? options.log_every : engine.target().gpu ? 20 : 1;
     double loss = 0;  // the last one read
@@ -169,6 +169,9 @@ std::vector<ClassReport> finish(const TrainOptions& options, const Plan& plan, E
 TrainOutcome run_train(const TrainOptions& options) {
     const RunFolder folder(options.out);
     if (!options.dry_run) folder.check_state(options.resume);
+    check(options.shot == 0 || options.cache_features.empty() || options.cache_features == "off", "--cache-features",
+          '\'', options.cache_features,
+          "' with --shot: augmented pictures have other features each time; off expected");
     const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);

@@ -56,7 +56,9 @@ MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engi
 
 std::size_t kept_pixels(const Plan& plan, const Engine& engine, const FeatureStore& features) {
     if (!features.pictures.empty()) return 0;
-    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * engine.sizes().count());
+    const std::size_t each =
+        plan.draws ? 3 * static_cast<std::size_t>(engine.sizes().size.pixels()) : engine.sizes().count();
+    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * each);
 }
 
 const char* store_name(const FeatureStore& store) {
@@ -69,6 +71,8 @@ void describe_memory(const TrainOptions& options, const Engine& engine, const Me
     if (!store.pictures.empty())
         std::cout << "of " << store.pictures.size() << " pictures, " << megabytes(memory.feature_bytes)
                   << ", are kept in " << (store.file.empty() ? "memory" : store.file.string());
+    else if (options.shot > 0)
+        std::cout << "are not kept: each time a picture is augmented in another way";
     else if (options.cache_features == "off")
         std::cout << "are not kept";
     else

@@ -3,7 +3,7 @@
 //
 // The threads share out the pictures of the next few batches, one picture at a time; batches leave in the order given,
 // whatever order their pictures were finished in. Decoded pictures can be kept in memory, cut to what the network sees
-// in 8 bit, so that later epochs decode nothing.
+// in 8 bit, so that later epochs decode nothing. Where pictures are augmented they are kept as they are before that.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/vision/augment.hpp"
 #include "dinomaly/vision/normalize.hpp"
 #include "dinomaly/vision/source.hpp"
 
@@ -37,15 +38,23 @@ struct LoaderLimits {
     std::size_t cache_bytes = std::size_t{256} << 20;  ///< for decoded pictures; 0 keeps none
 };
 
+/// Pictures that are seen in another way each time (augment.hpp): number d of an order is draw d, which shows picture
+/// pictures[d], augmented by (seed, d).
+struct Draws {
+    std::uint64_t seed = 0;
+    std::vector<std::size_t> pictures;
+};
+
 /// Delivers batches of pictures, or of windows of pictures, in a given order. One thread may call next(); destroying it
 /// early is safe.
 class Loader {
 public:
-    /// `order` lists the batches, each a list of numbers of `pictures`. Throws when a number or a limit is out of
-    /// range.
+    /// `order` lists the batches, each a list of numbers of `pictures`, or of `draws` where there are any. Throws when
+    /// a number or a limit is out of range.
     Loader(std::vector<Source> pictures, std::vector<std::vector<std::size_t>> order, const Preprocess& sizes,
-           const LoaderLimits& limits = {})
+           const LoaderLimits& limits = {}, std::optional<Draws> draws = {})
         : pictures_(std::move(pictures)),
+          draws_(std::move(draws)),
           reader_(static_cast<std::size_t>(std::max(0, limits.threads)) + 1),
           sizes_(sizes),
           limits_(limits),
@@ -54,11 +63,16 @@ public:
         sizes_.validate();
         check(limits.threads > 0 && limits.batches_ahead > 0, "loader", limits.threads, " threads, ",
               limits.batches_ahead, " batches ahead, at least 1 of each expected");
+        if (draws_)
+            for (const std::size_t picture : draws_->pictures)
+                check(picture < pictures_.size(), "loader", "a draw of picture ", picture, " of ", pictures_.size(),
+                      ", counted from 0");
+        const std::size_t count = draws_ ? draws_->pictures.size() : pictures_.size();
         for (std::size_t i = 0; i < order.size(); ++i) {
             check(!order[i].empty(), "loader", "batch ", i, " is empty");
             for (std::size_t index : order[i])
-                check(index < pictures_.size(), "loader", "batch ", i, " asks for picture ", index, " of ",
-                      pictures_.size(), ", counted from 0");
+                check(index < count, "loader", "batch ", i, " asks for ", draws_ ? "draw " : "picture ", index, " of ",
+                      count, ", counted from 0");
             slots_[i].missing = order[i].size();
             slots_[i].batch.indices = std::move(order[i]);
         }
@@ -137,21 +151,26 @@ private:
     }
 
     void fill(Slot& slot, std::size_t place) {
-        const std::shared_ptr<const Image> picture = load(slot.batch.indices[place]);
+        const std::size_t number = slot.batch.indices[place];
+        const std::shared_ptr<const Image> picture = load(draws_ ? draws_->pictures[number] : number);
         {
             const std::lock_guard lock(slot.allocation);
             if (slot.batch.pixels.empty()) slot.batch.pixels.resize(slot.batch.indices.size() * sizes_.count());
         }
-        normalize(*picture, std::span(slot.batch.pixels).subspan(place * sizes_.count(), sizes_.count()));
+        const std::span<float> room = std::span(slot.batch.pixels).subspan(place * sizes_.count(), sizes_.count());
+        if (draws_)
+            normalize(augment(*picture, draw_augmentation(draws_->seed, number, sizes_), sizes_), room);
+        else
+            normalize(*picture, room);
     }
 
-    /// The picture cut to crop x crop, from memory where it is kept.
+    /// The picture cut to the crop, or resized where it will be augmented; from memory where it is kept.
     std::shared_ptr<const Image> load(std::size_t index) {
         {
             const std::lock_guard lock(mutex_);
             if (cache_[index]) return cache_[index];
         }
-        auto picture = std::make_shared<const Image>(to_rgb(resize_and_crop(reader_.read(pictures_[index]), sizes_)));
+        auto picture = std::make_shared<const Image>(prepare(reader_.read(pictures_[index])));
         const std::lock_guard lock(mutex_);
         const std::size_t bytes = picture->pixels.size();
         if (!cache_[index] && bytes <= limits_.cache_bytes - cached_bytes_) {
@@ -161,7 +180,13 @@ private:
         return picture;
     }
 
+    Image prepare(const Image& picture) const {
+        return to_rgb(draws_ ? resize(picture, sizes_.size.width, sizes_.size.height)
+                             : resize_and_crop(picture, sizes_));
+    }
+
     std::vector<Source> pictures_;
+    std::optional<Draws> draws_;
     SourceReader reader_;
     Preprocess sizes_;
     LoaderLimits limits_;
