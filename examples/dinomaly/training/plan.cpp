@@ -11,6 +11,7 @@
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/hash.hpp"
 #include "dinomaly/vision/few_shot.hpp"
+#include "dinomaly/vision/objects.hpp"
 #include "dinomaly/vision/sampler.hpp"
 
 namespace dinomaly::program {
@@ -86,6 +87,47 @@ void choose_few(std::vector<vision::ClassData>& classes, vision::DataSetKind kin
     }
 }
 
+/// The pictures that come together: those of an object where it is a pair, else each alone. Numbers are of pictures.
+std::vector<vision::Members> units_of(const Plan& plan) {
+    std::vector<vision::Members> units;
+    std::size_t first = 0;
+    if (plan.classes.front().fusion == vision::ScoreFusion::sum) {
+        for (const vision::ClassData& data : plan.classes) {
+            for (vision::Members& unit : vision::objects_of(data.train)) {
+                for (std::size_t& number : unit) number += first;
+                units.push_back(std::move(unit));
+            }
+            first += data.train.size();
+        }
+        check(first == plan.pictures.size(), "--tile", "pairs of pictures are seen as a whole; off expected");
+        return units;
+    }
+    for (std::size_t i = 0; i < plan.pictures.size(); ++i) units.push_back({i});
+    return units;
+}
+
+/// The batches of all iterations. Those of pairs hold the first picture of each, then the second of each.
+Batches draw_batches(const TrainOptions& options, const Plan& plan) {
+    const std::vector<vision::Members> units = units_of(plan);
+    const std::size_t together = units.front().size(), count = options.batch / together;
+    check(options.batch % together == 0, "--batch", options.batch, " pictures of objects with ", together,
+          " each; a multiple expected");
+    const bool repeats = options.shot > 0 && units.size() < count;
+    if (repeats)
+        std::cout << plan.pictures.size() << " pictures are fewer than a batch of " << options.batch
+                  << ": they are repeated, each time augmented in another way\n";
+    vision::Sampler sampler(units.size(), count, options.settings.seed,
+                            repeats ? vision::TooFew::repeat : vision::TooFew::refuse);
+    Batches batches;
+    for (std::int64_t i = 0; i < options.settings.iterations; ++i) {
+        std::vector<std::size_t>& batch = batches.emplace_back();
+        const std::vector<std::size_t> drawn = sampler.batch(i);
+        for (std::size_t place = 0; place < together; ++place)
+            for (const std::size_t unit : drawn) batch.push_back(units[unit][place]);
+    }
+    return batches;
+}
+
 /// Gives each place of each batch a number of its own, by which its picture is augmented.
 vision::Draws number_draws(Batches& batches, std::uint64_t seed) {
     vision::Draws draws{seed, {}};
@@ -102,7 +144,7 @@ vision::Draws number_draws(Batches& batches, std::uint64_t seed) {
 std::string hash_names(const std::vector<vision::Sample>& samples, const fs::path& root) {
     std::string names;
     for (const vision::Sample& sample : samples)
-        names += sample.picture.lexically_relative(root).generic_string() + '\n';
+        names += sample.picture.lexically_relative(root).generic_string() + vision::source_of(sample).place() + '\n';
     return hash_text(names);
 }
 
@@ -120,22 +162,15 @@ Plan make_plan(const TrainOptions& options) {
                   << " of the good pictures are held out, to find thresholds\n";
     const vision::Preprocess sizes{.size = options.size, .crop = options.crop};
     for (const vision::Sample& sample : vision::training_samples(plan.classes))
-        for (const vision::Source& source : vision::sources_of(sample.picture, sizes, options.tile)) {
+        for (const vision::Source& source : vision::sources_of(sample, sizes, options.tile)) {
             plan.pictures.push_back(source);
             plan.names.push_back(source.path.lexically_relative(options.data).generic_string() + source.place());
         }
-    const std::int64_t iterations = options.settings.iterations;
     if (options.order.empty()) {
-        const bool repeats = options.shot > 0 && plan.pictures.size() < options.batch;
-        if (repeats)
-            std::cout << plan.pictures.size() << " pictures are fewer than a batch of " << options.batch
-                      << ": they are repeated, each time augmented in another way\n";
-        vision::Sampler sampler(plan.pictures.size(), options.batch, options.settings.seed,
-                                repeats ? vision::TooFew::repeat : vision::TooFew::refuse);
-        for (std::int64_t i = 0; i < iterations; ++i) plan.batches.push_back(sampler.batch(i));
+        plan.batches = draw_batches(options, plan);
     } else {
         const std::string text = io::read_text(options.order);
-        plan.batches = read_order(options.order, text, plan.names, iterations);
+        plan.batches = read_order(options.order, text, plan.names, options.settings.iterations);
         plan.order_hash = hash_text(text);
     }
     if (options.shot > 0) plan.draws = number_draws(plan.batches, options.settings.seed);
@@ -163,6 +198,8 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
                                {"attention-eps", options.attention_eps},
                                {"precision", options.precision}};
     if (options.shot > 0) settings["shot"] = options.shot;
+    if (const vision::ScoreFusion fusion = plan.classes.front().fusion; fusion != vision::ScoreFusion::single)
+        settings["fusion"] = vision::fusion_name(fusion);
     return settings;
 }
 

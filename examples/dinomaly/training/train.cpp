@@ -11,6 +11,7 @@
 #include "console.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/vision/loader.hpp"
+#include "dinomaly/vision/objects.hpp"
 #include "engine/memory_plan.hpp"
 #include "interruption.hpp"
 #include "judging/decide.hpp"
@@ -109,8 +110,8 @@ std::vector<vision::ClassData> some_learnt(const std::vector<vision::ClassData>&
     for (const vision::ClassData& data : classes) {
         vision::ClassData& part = some.emplace_back();
         part.name = data.name;
-        const std::size_t step = std::max<std::size_t>(1, data.train.size() / wanted);
-        for (std::size_t i = 0; i < data.train.size(); i += step) part.test.push_back(data.train[i]);
+        part.fusion = data.fusion;
+        part.test = vision::some_objects(data.train, wanted);
     }
     return some;
 }
@@ -121,9 +122,7 @@ Decision find_decision(const TrainOptions& options, const Plan& plan, const Engi
                        const std::vector<ClassReport>& reports) {
     const DecideFrom from = options.decide.from;
     const double rate = options.decide.false_alarm_rate;
-    const auto has_good = [](const vision::ClassData& data) {
-        return std::ranges::count(data.test, false, &vision::Sample::anomalous) > 0;
-    };
+    const auto has_good = [](const vision::ClassData& data) { return vision::count_objects(data.test).good > 0; };
     const auto from_good = [&](const std::vector<ClassReport>& judged, const char* source) {
         return decide_from_good(judged_pictures_of(judged), rate, source);
     };

@@ -14,6 +14,7 @@
 
 #include "dinomaly/core/error.hpp"
 #include "dinomaly/vision/class_names.hpp"
+#include "dinomaly/vision/objects.hpp"
 #include "dinomaly/vision/python_random.hpp"
 #include "dinomaly/vision/sample.hpp"
 
@@ -39,20 +40,24 @@ inline std::vector<std::size_t> drawing_order(const std::vector<ClassData>& clas
     return order;
 }
 
-/// Leaves `shots` of each class's pictures to learn from, in the order drawn; `order` says for which class is drawn
-/// first. Throws, naming the class, where there are fewer.
+/// Leaves `shots` of each class's pictures, or objects of several, to learn from, in the order drawn; `order` says for
+/// which class is drawn first. Throws, naming the class, where there are fewer.
 inline void choose_shots(std::vector<ClassData>& classes, const std::vector<std::size_t>& order, std::size_t shots,
                          std::uint64_t seed) {
     check(shots > 0, "few-shot", "0 pictures a class, at least 1 expected");
     PythonRandom random(seed);
     for (const std::size_t i : order) {
         std::vector<Sample>& train = classes[i].train;
-        check(shots <= train.size(), "few-shot", "class '", classes[i].name, "' has ", train.size(),
+        const std::size_t count = objects_of(train).size();
+        check(shots <= count, "few-shot", "class '", classes[i].name, "' has ", count,
               " pictures to learn from, fewer than the ", shots, " asked for");
         std::vector<Sample> sorted = std::move(train);
-        std::ranges::stable_sort(sorted, {}, [](const Sample& sample) { return sample.picture.generic_string(); });
+        if (classes[i].fusion != ScoreFusion::sum)  // the order of pairs is that of their numbers
+            std::ranges::stable_sort(sorted, {}, [](const Sample& sample) { return sample.picture.generic_string(); });
         train.clear();
-        for (const std::size_t number : random.sample(sorted.size(), shots)) train.push_back(sorted[number]);
+        const std::vector<Members> objects = objects_of(sorted);
+        for (const std::size_t number : random.sample(objects.size(), shots))
+            for (const std::size_t member : objects[number]) train.push_back(sorted[member]);
     }
 }
 

@@ -27,7 +27,7 @@ namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// Pictures ready for the network.
 struct Batch {
-    std::vector<float> pixels;         ///< [B, 3, height, width], normalised
+    std::vector<float> pixels;         ///< [B, 3 m, height, width], normalised; m: Source::pictures()
     std::vector<std::size_t> indices;  ///< [B], which pictures they are
 };
 
@@ -63,6 +63,9 @@ public:
         sizes_.validate();
         check(limits.threads > 0 && limits.batches_ahead > 0, "loader", limits.threads, " threads, ",
               limits.batches_ahead, " batches ahead, at least 1 of each expected");
+        for (const Source& source : pictures_)
+            check(source.pictures() == pictures_.front().pictures(), source.path.c_str(),
+                  "depths of some pictures, but not of all");
         if (draws_)
             for (const std::size_t picture : draws_->pictures)
                 check(picture < pictures_.size(), "loader", "a draw of picture ", picture, " of ", pictures_.size(),
@@ -117,6 +120,8 @@ private:
         std::size_t place;
     };
 
+    using Pictures = std::vector<Image>;  ///< of one source
+
     static std::vector<Source> whole(const std::vector<std::filesystem::path>& pictures) {
         std::vector<Source> sources;
         for (const std::filesystem::path& path : pictures) sources.push_back({path, std::nullopt});
@@ -152,32 +157,42 @@ private:
 
     void fill(Slot& slot, std::size_t place) {
         const std::size_t number = slot.batch.indices[place];
-        const std::shared_ptr<const Image> picture = load(draws_ ? draws_->pictures[number] : number);
+        const std::shared_ptr<const Pictures> pictures = load(draws_ ? draws_->pictures[number] : number);
+        const std::size_t count = sizes_.count();
         {
             const std::lock_guard lock(slot.allocation);
-            if (slot.batch.pixels.empty()) slot.batch.pixels.resize(slot.batch.indices.size() * sizes_.count());
+            if (slot.batch.pixels.empty())
+                slot.batch.pixels.resize(slot.batch.indices.size() * pictures->size() * count);
         }
-        const std::span<float> room = std::span(slot.batch.pixels).subspan(place * sizes_.count(), sizes_.count());
-        if (draws_)
-            normalize(augment(*picture, draw_augmentation(draws_->seed, number, sizes_), sizes_), room);
-        else
-            normalize(*picture, room);
+        std::span<float> room = std::span(slot.batch.pixels).subspan(place * pictures->size() * count);
+        for (const Image& picture : *pictures) {
+            if (draws_)
+                normalize(augment(picture, draw_augmentation(draws_->seed, number, sizes_), sizes_), room.first(count));
+            else
+                normalize(picture, room.first(count));
+            room = room.subspan(count);
+        }
     }
 
-    /// The picture cut to the crop, or resized where it will be augmented; from memory where it is kept.
-    std::shared_ptr<const Image> load(std::size_t index) {
+    /// A source's pictures cut to the crop, or resized where they will be augmented; from memory where they are kept.
+    std::shared_ptr<const Pictures> load(std::size_t index) {
         {
             const std::lock_guard lock(mutex_);
             if (cache_[index]) return cache_[index];
         }
-        auto picture = std::make_shared<const Image>(prepare(reader_.read(pictures_[index])));
+        Pictures pictures = reader_.read_all(pictures_[index]);
+        std::size_t bytes = 0;
+        for (Image& picture : pictures) {
+            picture = prepare(picture);
+            bytes += picture.pixels.size();
+        }
+        auto prepared = std::make_shared<const Pictures>(std::move(pictures));
         const std::lock_guard lock(mutex_);
-        const std::size_t bytes = picture->pixels.size();
         if (!cache_[index] && bytes <= limits_.cache_bytes - cached_bytes_) {
-            cache_[index] = picture;
+            cache_[index] = prepared;
             cached_bytes_ += bytes;
         }
-        return picture;
+        return prepared;
     }
 
     Image prepare(const Image& picture) const {
@@ -198,7 +213,7 @@ private:
     std::size_t slot_ = 0;              ///< the batch and the place in it of the next picture to read
     std::size_t place_ = 0;
     std::size_t delivered_ = 0;  ///< batches handed over
-    std::vector<std::shared_ptr<const Image>> cache_;
+    std::vector<std::shared_ptr<const Pictures>> cache_;
     std::size_t cached_bytes_ = 0;
     std::vector<std::jthread> threads_;  ///< last, so that they end before what they use
 };
