@@ -26,8 +26,10 @@ template <Device D> struct LoadedModel {
 
 namespace detail {
 
+/// What some encoders are published with and nothing here needs.
 inline bool is_unused(const std::string& name) {
-    return name.ends_with("mask_token");
+    const std::string plain = name.starts_with("encoder.") ? name.substr(8) : name;
+    return plain == "mask_token" || plain == "norm.weight" || plain == "norm.bias";
 }
 
 }  // namespace detail
@@ -36,13 +38,9 @@ inline bool is_unused(const std::string& name) {
 /// trained, drawn from seed. The encoder is frozen.
 template <Device D>
 LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision::Preprocess& sizes, std::uint64_t seed,
-                         double attention_eps = 0) {
+                         const VariantOptions& variant = {}) {
     const io::StateDict dict = io::load_state_dict(encoder_file);
-    DinomalyConfig config;
-    config.encoder = recognise_encoder(dict);
-    config.kept = published_kept_blocks(dict.source(), config.encoder.depth);
-    config.attention_eps = attention_eps;
-    config.validate();
+    const DinomalyConfig config = variant_config(dict.source(), recognise_encoder(dict), variant);
     ModelInfo info;
     info.sizes = sizes;
     info.sizes.patch = static_cast<int>(config.encoder.patch);

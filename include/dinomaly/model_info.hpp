@@ -222,12 +222,11 @@ inline void read_info(const io::StateDict& dict, DinomalyConfig& config, ModelIn
     const std::string path = dict.source();
     if (const auto found = dict.metadata.find("dinomaly"); found != dict.metadata.end())
         return read_metadata(path, found->second, config, info);
-    check(dict.contains("bottleneck.0.fc1.weight") && dict.contains("decoder.0.norm1.weight"), path.c_str(),
-          "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
+    const bool is_second = dict.contains("bottleneck.0.0.weight");
+    check((is_second || dict.contains("bottleneck.0.fc1.weight")) && dict.contains("decoder.0.norm1.weight"),
+          path.c_str(), "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
           dict.contains("patch_embed.proj.weight") ? " (this is an encoder alone: train first)" : "");
-    config.encoder = recognise_encoder(dict, "encoder.");
-    config.kept = published_kept_blocks(path, config.encoder.depth);
-    config.validate();
+    config = variant_config(path, recognise_encoder(dict, "encoder."), {.is_second = is_second});
     info.sizes.patch = static_cast<int>(config.encoder.patch);
     info.sizes.validate();
 }

@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(whole_dinomaly) {
             auto part = with_inputs.trained();
             std::size_t next = 0;
             nn::for_each_parameter(part, [&](const std::string&, Param<D>& p) { p = in[next++]; });
-            return anomaly::loose_loss(model.patches(features), model.patches(with_inputs.decode(features, noise)),
+            return anomaly::loose_loss(model.features.targets(features), model.features.restored(with_inputs.decode(features, noise)),
                                        0.0);
         };
         const GradcheckReport report = gradcheck(f, inputs, {.max_elements = 10});

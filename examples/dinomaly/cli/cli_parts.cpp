@@ -72,6 +72,14 @@ void add_data_options(CLI::App& command, DataOptions& options) {
     add_classes(command, options.classes);
 }
 
+void add_switch(CLI::App& command, const std::string& name, bool& value, const std::string& what) {
+    command
+        .add_option_function<std::string>(
+            name, [&value](const std::string& text) { value = text == "on"; }, what)
+        ->check(CLI::IsMember({"on", "off"}))
+        ->default_str(value ? "on" : "off");
+}
+
 void add_memory_limit(CLI::App& command, std::size_t& limit) {
     constexpr double kilo = 1000, kibi = 1024;
     const std::map<std::string, double> units = {

@@ -25,7 +25,7 @@ struct EncoderFile {
     std::filesystem::path path;
     vision::Preprocess sizes;
     std::uint64_t seed;
-    double attention_eps;
+    VariantOptions variant;
 };
 /// Random weights, for measurements.
 struct RandomWeights {

@@ -54,8 +54,8 @@ Engine Engine::open(const std::filesystem::path& file, vision::PictureSize size,
     return Engine(make_model(ModelFile{file, size, crop}, target), target);
 }
 Engine Engine::create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                      double attention_eps, const Target& target) {
-    return Engine(make_model(EncoderFile{encoder, sizes, seed, attention_eps}, target), target);
+                      const VariantOptions& variant, const Target& target) {
+    return Engine(make_model(EncoderFile{encoder, sizes, seed, variant}, target), target);
 }
 Engine Engine::random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
                       const Target& target) {

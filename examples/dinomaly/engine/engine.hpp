@@ -14,12 +14,9 @@
 #include <vector>
 
 #include "dinomaly/io/state_dict.hpp"
+#include "dinomaly/model_config.hpp"
 #include "dinomaly/vision/preprocess.hpp"
 #include "engine/target.hpp"
-
-namespace dinomaly {
-struct DinomalyConfig;
-}
 
 namespace dinomaly::program {
 
@@ -38,7 +35,11 @@ struct TrainSettings {
     std::int64_t hard_mining_ramp = 1000;
     double lr = 2e-3;
     double final_lr = 2e-4;
+    std::optional<double> decay_ratio;  ///< Dinomaly2's schedule, down to this part of lr
+    double neck_lr = 0;                 ///< of a narrow bottleneck's first layer; 0: lr
+    double easy_part = 0.9, easy_factor = 0.1;
     double adam_eps = 1e-10;  ///< added to the denominator of StableAdamW
+    bool amsgrad = true;
     double dropout = 0.2;
     std::uint64_t seed = 1;
 };
@@ -72,7 +73,7 @@ public:
                        const Target& target);
     /// A published encoder with a part to be trained, drawn from seed.
     static Engine create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                         double attention_eps, const Target& target);
+                         const VariantOptions& variant, const Target& target);
     /// "small", "base" or "large" with 4 registers and random weights: for measurements.
     static Engine random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
                          const Target& target);

@@ -179,28 +179,36 @@ Plan make_plan(const TrainOptions& options) {
 
 nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const Engine& engine) {
     const TrainSettings& s = options.settings;
-    nlohmann::json settings = {{"pictures", plan.pictures_hash},
-                               {"hold-out", plan.hold_out},
-                               {"encoder", engine.encoder_hash()},
-                               {"order", plan.order_hash},
-                               {"size", size_text(options.size)},
-                               {"crop", size_text(options.crop)},
-                               {"tile", options.tile == vision::PictureSize{} ? "off" : size_text(options.tile)},
-                               {"batch", options.batch},
-                               {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
-                               {"warmup", s.warmup},
-                               {"hard-mining-ramp", s.hard_mining_ramp},
-                               {"lr", s.lr},
-                               {"final-lr", s.final_lr},
-                               {"adam-eps", s.adam_eps},
-                               {"dropout", s.dropout},
-                               {"seed", s.seed},
-                               {"attention-eps", options.attention_eps},
-                               {"precision", options.precision}};
-    if (options.shot > 0) settings["shot"] = options.shot;
-    if (const vision::ScoreFusion fusion = plan.classes.front().fusion; fusion != vision::ScoreFusion::single)
-        settings["fusion"] = vision::fusion_name(fusion);
-    return settings;
+    return {{"pictures", plan.pictures_hash},
+            {"hold-out", plan.hold_out},
+            {"encoder", engine.encoder_hash()},
+            {"order", plan.order_hash},
+            {"size", size_text(options.size)},
+            {"crop", size_text(options.crop)},
+            {"tile", options.tile == vision::PictureSize{} ? "off" : size_text(options.tile)},
+            {"batch", options.batch},
+            {"shot", options.shot},
+            {"fusion", vision::fusion_name(plan.classes.front().fusion)},
+            {"schedule", s.schedule > 0 ? s.schedule : s.iterations},
+            {"warmup", s.warmup},
+            {"hard-mining-ramp", s.hard_mining_ramp},
+            {"lr", s.lr},
+            {"final-lr", s.final_lr},
+            {"adam-eps", s.adam_eps},
+            {"decay-ratio", s.decay_ratio ? nlohmann::json(*s.decay_ratio) : nlohmann::json(nullptr)},
+            {"neck-lr", s.neck_lr},
+            {"easy-part", s.easy_part},
+            {"easy-factor", s.easy_factor},
+            {"amsgrad", s.amsgrad},
+            {"dropout", s.dropout},
+            {"seed", s.seed},
+            {"variant", options.variant.is_second ? "dinomaly2" : "dinomaly"},
+            {"groups", engine.config().groups},
+            {"recentred", engine.config().is_recentred},
+            {"softmax-decoder", engine.config().softmax_decoder},
+            {"modalities", engine.config().modalities},
+            {"attention-eps", engine.config().attention_eps},
+            {"precision", options.precision}};
 }
 
 void describe_run(const TrainOptions& options, const Plan& plan, const Engine& engine, int threads) {

@@ -56,4 +56,8 @@ Preset find_preset(const std::string& name, const std::string& setting) {
             row->published};
 }
 
+nlohmann::ordered_json second_variant_values() {
+    return {{"neck-lr", 2e-4}, {"decay-ratio", 1.0}, {"amsgrad", "off"}, {"dropout", 0.4}};
+}
+
 }  // namespace dinomaly::program

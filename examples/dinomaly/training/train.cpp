@@ -163,6 +163,15 @@ std::vector<ClassReport> finish(const TrainOptions& options, const Plan& plan, E
     return reports;
 }
 
+/// The variant asked for, for the pictures that are there. Throws where they have depths and it takes none.
+VariantOptions variant_for(const TrainOptions& options, const Plan& plan) {
+    VariantOptions variant = options.variant;
+    variant.modalities = static_cast<std::int64_t>(plan.pictures.front().pictures());
+    check(variant.modalities == 1 || variant.is_second, options.data.c_str(),
+          "pictures with depths are learnt from by Dinomaly2 alone; --variant dinomaly2 expected");
+    return variant;
+}
+
 }  // namespace
 
 TrainOutcome run_train(const TrainOptions& options) {
@@ -175,7 +184,7 @@ TrainOutcome run_train(const TrainOptions& options) {
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
     Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
-                                   options.attention_eps, target);
+                                   variant_for(options, plan), target);
     settle_tile(engine, options.tile);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);

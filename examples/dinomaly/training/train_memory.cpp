@@ -23,7 +23,8 @@ std::string feature_key(const Plan& plan, const Engine& engine) {
     std::error_code unknown;  // an unreadable picture is reported when it is read
     for (const vision::Source& picture : plan.pictures)
         text << picture.path.string() << picture.place() << ' ' << fs::file_size(picture.path, unknown) << ' '
-             << fs::last_write_time(picture.path, unknown).time_since_epoch().count() << '\n';
+             << fs::last_write_time(picture.path, unknown).time_since_epoch().count() << ' ' << picture.depth.string()
+             << '\n';
     return text.str();
 }
 
@@ -58,7 +59,7 @@ std::size_t kept_pixels(const Plan& plan, const Engine& engine, const FeatureSto
     if (!features.pictures.empty()) return 0;
     const std::size_t each =
         plan.draws ? 3 * static_cast<std::size_t>(engine.sizes().size.pixels()) : engine.sizes().count();
-    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * each);
+    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * plan.pictures.front().pictures() * each);
 }
 
 const char* store_name(const FeatureStore& store) {
