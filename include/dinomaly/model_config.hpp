@@ -73,6 +73,8 @@ struct DinomalyConfig {
         return encoder.tokens(rows, columns) - encoder.prefix() + prefix();
     }
 
+    friend bool operator==(const DinomalyConfig&, const DinomalyConfig&) = default;
+
     /// Throws unless the sizes make sense, the kept blocks exist and both sides can be grouped.
     void validate() const {
         const auto within = [](const char* name, std::int64_t value, std::int64_t lowest, std::int64_t largest) {

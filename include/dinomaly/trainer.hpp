@@ -37,7 +37,7 @@ struct TrainConfig {
     double dropout = 0.2;
     double max_grad_norm = 0.1;
     std::uint64_t seed = 1;
-    optim::StableAdamWConfig optimizer;
+    optim::StableAdamWConfig optimizer = {};
 };
 
 /// What one step tells.

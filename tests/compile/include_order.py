@@ -24,6 +24,7 @@ LAYERS = {
     "nn": OPS_AND_BELOW,
     "optim": OPS_AND_BELOW | {"nn/module.hpp"},
     "io": OPS_AND_BELOW | {"nn/module.hpp"},
+    "encoders": {"core", "io", "nn/vit_config.hpp"},
     "vision": {"core", "backend", "io"},
     "anomaly": OPS_AND_BELOW | {"vision"},
 }

@@ -116,6 +116,18 @@ void declare_learning(CLI::App& command, TrainOptions& o) {
         ->check(not_negative());
 }
 
+void declare_reading(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* reading = command.add_option_group("Encoder");
+    reading
+        ->add_option("--encoder-heads", o.reading.heads,
+                     "Heads of the encoder, which its file does not tell; 0: as known of its family. 6 is what the "
+                     "authors run MoCo-v3 S with, which was trained with 12")
+        ->check(not_negative())
+        ->capture_default_str();
+    add_switch(*reading, "--bf16-periods", o.reading.bf16_periods,
+               "Of DINOv3 from timm or Hugging Face: round the rotary periods to bfloat16, as the official files do");
+}
+
 void declare_variant(CLI::App& command, TrainOptions& o) {
     VariantOptions& v = o.variant;
     CLI::Option_group* variant = command.add_option_group("Variant");
@@ -235,6 +247,7 @@ void declare_train_options(CLI::App& command, TrainOptions& options) {
         ->required()
         ->type_name("RUN");
     declare_setting(command, options);
+    declare_reading(command, options);
     declare_variant(command, options);
     declare_sizes(command, options);
     declare_learning(command, options);

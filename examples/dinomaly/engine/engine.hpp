@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "dinomaly/encoders/encoder_options.hpp"
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/model_config.hpp"
 #include "dinomaly/vision/preprocess.hpp"
@@ -62,6 +63,15 @@ struct Step {
     double loss = 0, grad_norm = 0, lr = 0;
 };
 
+/// A published encoder with a part to be trained, drawn from seed.
+struct NewModel {
+    std::filesystem::path encoder;
+    vision::Preprocess sizes;
+    std::uint64_t seed = 1;
+    VariantOptions variant = {};
+    encoders::EncoderOptions reading = {};
+};
+
 class AnyModel;
 class AnyTraining;
 
@@ -71,9 +81,7 @@ public:
     /// Reads a model file for judging alone; sizes above zero replace the file's.
     static Engine open(const std::filesystem::path& file, vision::PictureSize size, vision::PictureSize crop,
                        const Target& target);
-    /// A published encoder with a part to be trained, drawn from seed.
-    static Engine create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                         const VariantOptions& variant, const Target& target);
+    static Engine create(const NewModel& model, const Target& target);
     /// "small", "base" or "large" with 4 registers and random weights: for measurements.
     static Engine random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
                          const Target& target);
@@ -100,7 +108,7 @@ public:
     std::size_t element_size() const;
     /// "ViT-S/14, width 384, 12 blocks, 0 registers; 22.1 M parameters, of which .. are trained".
     std::string description() const;
-    /// "small", "base", "large", or "width 128".
+    /// "small", "base" or "large" for the paper's own models, else "ViT-B/16; Dinomaly2, 2 groups".
     std::string architecture() const;
     /// Multiply-adds of judging one picture (dinomaly/work.hpp).
     std::int64_t judging_work() const;

@@ -148,8 +148,8 @@ private:
         info = std::move(loaded.info);
         return std::move(loaded.model);
     }
-    Dinomaly<D> load(const EncoderFile& source) {
-        LoadedModel<D> loaded = new_model<D>(source.path, source.sizes, source.seed, source.variant);
+    Dinomaly<D> load(const NewModel& source) {
+        LoadedModel<D> loaded = new_model<D>(source.encoder, source.sizes, source.seed, source.variant, source.reading);
         info = std::move(loaded.info);
         return std::move(loaded.model);
     }

@@ -182,6 +182,8 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
     return {{"pictures", plan.pictures_hash},
             {"hold-out", plan.hold_out},
             {"encoder", engine.encoder_hash()},
+            {"encoder-heads", engine.config().encoder.heads},
+            {"bf16-periods", options.reading.bf16_periods},
             {"order", plan.order_hash},
             {"size", size_text(options.size)},
             {"crop", size_text(options.crop)},

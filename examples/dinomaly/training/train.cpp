@@ -183,8 +183,12 @@ TrainOutcome run_train(const TrainOptions& options) {
     const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
-    Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
-                                   variant_for(options, plan), target);
+    Engine engine = Engine::create({.encoder = options.encoder,
+                                    .sizes = {.size = options.size, .crop = options.crop},
+                                    .seed = options.settings.seed,
+                                    .variant = variant_for(options, plan),
+                                    .reading = options.reading},
+                                   target);
     settle_tile(engine, options.tile);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);

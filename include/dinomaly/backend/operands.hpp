@@ -127,7 +127,7 @@ template <class Linear> struct FrozenBlock {
 
 /// What blocks are told of where tokens lie, besides what the tokens hold of it themselves.
 template <class T> struct FrozenPlaces {
-    RotaryTable<T> rotation;      // without patches nothing is turned
+    RotaryTable<T> rotation;            // without patches nothing is turned
     std::vector<const T*> biases = {};  // added to the scores [H, N, N] of each block, or empty
 };
 
