@@ -23,6 +23,21 @@ namespace dinomaly::vision::inline DINOMALY_ABI {
 
 inline constexpr int manta_views = 5, manta_view_width = 256;
 
+/// Each picture's views, one behind the other.
+inline std::vector<Sample> manta_views_of(const std::vector<Sample>& pictures) {
+    std::vector<Sample> views;
+    views.reserve(pictures.size() * manta_views);
+    for (const Sample& picture : pictures)
+        for (int i = 0; i < manta_views; ++i) {
+            Sample& view = views.emplace_back(picture);
+            view.window = Window{i * manta_view_width, 0, i + 1 < manta_views ? manta_view_width : 0, 0};
+            view.object = picture.defect + '/' + picture.picture.filename().string();
+            view.part = "view " + std::to_string(i + 1);
+            view.is_labelled_by_mask = picture.mask.has_value();
+        }
+    return views;
+}
+
 namespace detail {
 
 /// The classes of ROOT/DOMAIN/CLASS, or else of ROOT/CLASS; where two domains have a class of one name, these are
@@ -50,21 +65,6 @@ inline bool has_manta_views(const std::vector<ClassFolder>& classes) {
                    size.width <= 2 * manta_views * manta_view_width && size.height <= manta_view_width;
         }
     return false;
-}
-
-/// Each picture's views, one behind the other.
-inline std::vector<Sample> manta_views_of(const std::vector<Sample>& pictures) {
-    std::vector<Sample> views;
-    views.reserve(pictures.size() * manta_views);
-    for (const Sample& picture : pictures)
-        for (int i = 0; i < manta_views; ++i) {
-            Sample& view = views.emplace_back(picture);
-            view.window = Window{i * manta_view_width, 0, i + 1 < manta_views ? manta_view_width : 0, 0};
-            view.object = picture.defect + '/' + picture.picture.filename().string();
-            view.part = "view " + std::to_string(i + 1);
-            view.is_labelled_by_mask = picture.mask.has_value();
-        }
-    return views;
 }
 
 inline ClassData read_manta_class(const ClassFolder& where) {

@@ -75,6 +75,11 @@ inline std::vector<Source> sources_of(const Sample& sample, const Preprocess& si
     return {source_of(sample)};
 }
 
+/// The depths of a file; see decode_depth.
+inline DepthMap read_depth(const std::filesystem::path& path) {
+    return decode_depth(detail::read_bytes(path), path.string());
+}
+
 /// Reads sources. Of the pictures whose windows were asked for, the last few stay decoded. Any number of threads may
 /// read.
 class SourceReader {
@@ -94,7 +99,7 @@ public:
         std::vector<Image> pictures;
         pictures.push_back(read(source));
         if (source.depth.empty()) return pictures;
-        const DepthMap depth = decode_depth(detail::read_bytes(source.depth), source.depth.string());
+        const DepthMap depth = read_depth(source.depth);
         pictures[0] = to_rgb(std::move(pictures[0]));
         blacken_without_depth(pictures[0], depth, source.depth.string());
         pictures.push_back(depth_picture(depth));
