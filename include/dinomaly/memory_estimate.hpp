@@ -93,14 +93,12 @@ inline std::size_t frozen_bytes(const DinomalyConfig& config, const MemoryUse& u
     const nn::VitConfig& encoder = config.encoder;
     const std::int64_t tokens = encoder.tokens(use.crop.height, use.crop.width);
     const std::int64_t hidden = std::max(4 * one, one / encoder.width * encoder.hidden_width());
+    const std::int64_t hidden_layers = use.batch_at_once ? 1 + std::int64_t{encoder.is_gated} : 0;
     const std::int64_t biases = encoder.position == nn::Position::relative ? config.kept.back() + 1 : 0;
     return block_bytes(12, one, fp32) + block_bytes(1, 3 * one, use.element_size) +
            block_bytes(1, one, use.element_size) + block_bytes(5, one, fp32) +
            block_bytes(biases, encoder.heads * tokens * tokens, fp32) +
-           block_bytes(!use.batch_at_once ? 0
-                       : encoder.is_gated ? 2
-                                          : 1,
-                       hidden, use.element_size) +
+           block_bytes(hidden_layers, hidden, use.element_size) +
            block_bytes(1, use.batch * 3 * config.modalities * use.crop.pixels(), fp32);
 }
 

@@ -88,6 +88,9 @@ private:
     Value two(const char* op, const Value& a, double b) { return two(op, a, graph_.constant(static_cast<float>(b))); }
     Value reshape(const Value& x, const Ints& shape) { return two("Reshape", x, graph_.constant(shape)); }
     Value permute(const Value& x, const Ints& order) { return graph_.node("Transpose", {x}, {{"perm", order}}); }
+    std::vector<Value> split(const Value& x, const Ints& columns) {
+        return graph_.nodes("Split", columns.size(), {x, graph_.constant(columns)}, {{"axis", std::int64_t{-1}}});
+    }
     Value sum(const Value& x, std::int64_t axis, bool keep) {
         return graph_.node("ReduceSum", {x, graph_.constant(Ints{axis})}, {{"keepdims", std::int64_t{keep}}});
     }
@@ -109,9 +112,7 @@ private:
     }
     Value mlp(const Value& x, const nn::GatedMlp<D>& module, const std::string& name) {
         const std::int64_t hidden = module.hidden();
-        const std::vector<Value> halves =
-            graph_.nodes("Split", 2, {linear(x, module.w12, name + ".w12"), graph_.constant(Ints{hidden, hidden})},
-                         {{"axis", std::int64_t{-1}}});
+        const std::vector<Value> halves = split(linear(x, module.w12, name + ".w12"), {hidden, hidden});
         const Value gate = two("Mul", halves[0], graph_.node("Sigmoid", {halves[0]}));
         return linear(two("Mul", gate, halves[1]), module.w3, name + ".w3");
     }
@@ -121,25 +122,19 @@ private:
 
     /// q, k and v [B, N, H, d] of [B, N, 3 C].
     std::vector<Value> heads(const Value& qkv, std::int64_t count) {
-        std::vector<Value> parts = graph_.nodes("Split", 3, {qkv, graph_.constant(Ints{width_, width_, width_})},
-                                                {{"axis", std::int64_t{-1}}});
+        std::vector<Value> parts = split(qkv, {width_, width_, width_});
         for (Value& part : parts) part = reshape(part, {0, tokens_, count, width_ / count});
         return parts;
     }
     /// q or k [B, N, H, d] with its patches turned.
     Value turned(const Value& x, std::int64_t head_dim) {
-        const std::vector<Value> halves = graph_.nodes(
-            "Split", 2, {x, graph_.constant(Ints{head_dim / 2, head_dim / 2})}, {{"axis", std::int64_t{-1}}});
+        const std::vector<Value> halves = split(x, {head_dim / 2, head_dim / 2});
         const Value across =
             graph_.node("Concat", {graph_.node("Neg", {halves[1]}), halves[0]}, {{"axis", std::int64_t{-1}}});
-        const auto table = [&](const char* name, const Tensor<D>& values, float of_prefix) {
-            const std::vector<float> from = values.to_vector();
-            const auto half = static_cast<std::size_t>(head_dim / 2),
-                       prefix = static_cast<std::size_t>(tokens_ - rows_ * columns_) * 2 * half;
-            std::vector<float> to(prefix, of_prefix);
-            for (std::size_t row = 0; row < from.size(); row += half)
-                for (int twice = 0; twice < 2; ++twice) to.insert(to.end(), &from[row], &from[row] + half);
-            return graph_.constant(name, {tokens_, 1, head_dim}, to);
+        const auto table = [&](const char* name, const Var<D>& patches, double of_prefix) {
+            const Shape before{tokens_ - rows_ * columns_, head_dim / 2};
+            const Var<D> half = concat({Var<D>(full<D>(before, of_prefix)), patches}, 0);
+            return weight(name, dinomaly::reshape(concat({half, half}, 1), {tokens_, 1, head_dim}));
         };
         if (!cosines_) {
             const Rotation<D> rotation = model_.encoder.rope(rows_, columns_);
@@ -160,10 +155,7 @@ private:
         const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
         const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);  // [B, H, N, d]
         Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));    // [B, H, N, N]
-        if (module.bias.defined()) {
-            const Var<D> bias = module.bias(rows_, columns_);
-            scores = two("Add", scores, weight(name + ".bias", bias));
-        }
+        if (module.bias.defined()) scores = two("Add", scores, weight(name + ".bias", module.bias(rows_, columns_)));
         const Value weights = graph_.node("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
         return linear(join(two("MatMul", weights, permute(qkv[2], {0, 2, 1, 3}))), module.proj, name + ".proj");
     }

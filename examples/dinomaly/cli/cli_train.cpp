@@ -36,6 +36,12 @@ void declare_setting(CLI::App& command, TrainOptions& o) {
                      "One model for all classes, or one for each, trained alone in RUN/CLASS, one after another")
         ->check(CLI::IsMember({multi_class, class_separated}))
         ->capture_default_str();
+    setting
+        ->add_option("--shot", o.shot,
+                     "Few-shot: so many pictures of each class are learnt from, drawn by --seed as the authors' script "
+                     "draws them, each time another part of them, turned and mirrored; 0: all, as they are")
+        ->check(not_negative())
+        ->capture_default_str();
     CLI::Option* seed =
         setting->add_option("--seed", o.settings.seed, "Seed of the first weights, the noise and the order")
             ->check(not_negative())
