@@ -56,7 +56,7 @@ inline std::string size_options(const vision::Preprocess& sizes) {
 inline void check_crop(const nn::VitConfig& encoder, vision::PictureSize crop) {
     const auto patch = static_cast<int>(encoder.patch);
     const CropRule rule = crop_rule(encoder);
-    const std::string usual = "; this encoder's usual setting is " + size_options(recommended_sizes(encoder)) + "";
+    const std::string usual = "; this encoder's usual setting is " + size_options(recommended_sizes(encoder));
     if (rule == CropRule::fixed) {
         const auto side = static_cast<int>(encoder.grid * encoder.patch);
         check(crop == vision::PictureSize(side), "preprocess", "crop ", crop, " does not fit an encoder with a fixed ",
