@@ -9,6 +9,7 @@
 #include "dinomaly/work.hpp"
 #include "engine/any_model.hpp"
 #include "engine/gpu.hpp"
+#include "engine/judging_work.hpp"
 
 namespace dinomaly::program {
 

@@ -159,9 +159,6 @@ int use_threads(int threads);
 /// Gives memory that waits for reuse back to the system; worth it before work of another kind.
 void trim_memory();
 
-/// Multiply-adds of judging one picture of which `crop` is seen (dinomaly/work.hpp).
-std::int64_t judging_work(const DinomalyConfig& config, vision::PictureSize crop);
-
 /// What the tensors of a file are: "DINOv2 encoder ViT-S/14 ..", "Dinomaly with ..", or nothing when not known.
 std::optional<std::string> recognise(const io::StateDict& dict);
 

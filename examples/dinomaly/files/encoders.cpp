@@ -14,6 +14,7 @@
 #include "console.hpp"
 #include "dinomaly/encoders/published_results.hpp"
 #include "dinomaly/vision/class_names.hpp"
+#include "engine/judging_work.hpp"
 
 namespace dinomaly::program {
 
