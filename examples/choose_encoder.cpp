@@ -40,7 +40,7 @@ void train(LoadedModel<D>& loaded, const std::vector<vision::ClassData>& classes
     for (std::int64_t i = 0; i < iterations; ++i) batches.push_back(sampler.batch(i));
 
     // The encoder is frozen: the features of a picture that comes again are computed once.
-    Trainer<D> trainer(loaded.model, {.iterations = iterations});
+    Trainer<D> trainer(loaded.model, {.iterations = iterations, .optimizer = {.is_amsgrad = choice.amsgrad}});
     const vision::PictureSize crop = loaded.info.sizes.crop;
     FeatureCache<D> cache(FeatureSizes::of(loaded.model.config, crop), repeated(batches));
     const PictureBatches unknown = cache.unknown(batches);
@@ -55,7 +55,7 @@ void train(LoadedModel<D>& loaded, const std::vector<vision::ClassData>& classes
 }
 
 Row train_and_judge(const vision::DataSet& data, const std::string& encoder, std::int64_t iterations) {
-    const nn::VitConfig vit = recognise_encoder(io::load_state_dict(encoder));
+    const nn::VitConfig vit = encoders::read_encoder(io::load_state_dict(encoder)).config;
     LoadedModel<D> loaded = new_model<D>(encoder, encoders::recommended_sizes(vit), 1);
     std::cerr << encoder << ": pictures of " << loaded.info.sizes.size << ", middle " << loaded.info.sizes.crop << ", "
               << iterations << " iterations" << std::endl;

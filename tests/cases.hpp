@@ -311,6 +311,20 @@ template <class Visit> void model_cases(const Visit& visit) {
     const Draw qkv = draw({2, 37, 144});
     visit(Case{
         "attention", {qkv}, [](const auto& in) { return attention(in[0], 4); }, Golden{"softmax_attention", {"qkv"}}});
+    visit(Case{
+        "attention with a bias", {qkv, draw({4, 37, 37})}, [](const auto& in) { return attention(in[0], 4, in[1]); }});
+    for (const std::int64_t patches : {0, 12, 37})  // the last tokens; half a head is 6 wide
+        visit(Case{"rotary of " + std::to_string(patches), {qkv}, [patches](const auto& in) {
+                       using F = Full<device_of<decltype(in[0])>>;
+                       Generator random(5);
+                       const Draw table = draw({patches, 6});
+                       const Rotation<F> rotation{table.tensor<F>(random), table.tensor<F>(random)};
+                       return rotary(in[0], rotation, 4);
+                   }});
+    visit(Case{"gather", {draw({5, 7})}, [](const auto& in) { return gather(in[0], {4, 0, 0, 2, 4, 4}); }});
+    visit(Case{"gather of slabs, added", {draw({3, 2, 40})}, [](const auto& in) {
+                   return tanh(gather(in[0], {1, 2, 1})) + in[0];
+               }});
     visit(Case{"linear_attention",
                {qkv},
                [](const auto& in) { return linear_attention(in[0], 4); },
@@ -332,6 +346,9 @@ template <class Visit> void model_cases(const Visit& visit) {
                {draw({2, 3, 42, 56}), draw({48, 3, 14, 14}).scaled(0.05), c},
                [](const auto& in) { return patch_embed(in[0], in[1], in[2]); },
                Golden{"patch_embed", {"img", "w", "b"}}});
+    visit(Case{"patch_embed with a rest", {draw({2, 3, 9, 14}), draw({5, 3, 4, 4}), draw({5})}, [](const auto& in) {
+                   return patch_embed(in[0], in[1], in[2]);
+               }});
 }
 
 template <class Visit> void resample_cases(const Visit& visit) {

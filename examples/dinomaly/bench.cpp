@@ -36,7 +36,7 @@ struct Measured {
 
 /// The model that is measured.
 Engine make_engine(const BenchOptions& options, const Target& target) {
-    if (!options.encoder.empty()) return Engine::create(options.encoder, sizes, 1, 0, target);
+    if (!options.encoder.empty()) return Engine::create({.encoder = options.encoder, .sizes = sizes}, target);
     return Engine::random(options.arch, sizes, 1, target);
 }
 

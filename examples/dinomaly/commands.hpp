@@ -28,9 +28,11 @@ struct TrainOptions : DataOptions {
     vision::PictureSize size = 448, crop = 392;
     vision::PictureSize tile;  ///< none: pictures are not cut
     std::size_t batch = 16;
+    std::size_t shot = 0;  ///< pictures of each class to learn from, augmented; 0: all, as they are
     TrainSettings settings;
-    double attention_eps = 0;
-    int threads = 0;  ///< 0: one a core
+    VariantOptions variant;
+    encoders::EncoderOptions reading;  ///< of the encoder's file
+    int threads = 0;                   ///< 0: one a core
     std::int64_t eval_every = 0, save_every = 1000;
     std::int64_t log_every = 0;  ///< 0: 1 on a CPU, 20 on a GPU, which then goes on without waiting
     bool resume = false;
@@ -99,7 +101,8 @@ struct PredictOptions {
     std::vector<std::filesystem::path> pictures;  ///< "-" stands for the lines of standard input
     WatchOptions watch;
     ThresholdOptions thresholds;
-    bool jsonl = false;  ///< JSON lines on standard output, too
+    std::string object = "picture";  ///< which pictures are judged together (judging/object_rule.hpp)
+    bool jsonl = false;              ///< JSON lines on standard output, too
     vision::PictureSize size, crop;
     std::optional<vision::PictureSize> tile;  ///< nothing: the file's; none: pictures are not cut
     int threads = 0;
@@ -129,6 +132,11 @@ struct PrepareVisaOptions {
     bool link = false;  ///< hard links instead of copies where the file system can
 };
 int run_prepare_visa(const PrepareVisaOptions& options);
+
+struct PrepareMvtec3dOptions {
+    std::filesystem::path data;
+};
+int run_prepare_mvtec3d(const PrepareMvtec3dOptions& options);
 
 struct ConvertOptions {
     std::filesystem::path in, out;

@@ -153,11 +153,19 @@ std::string tile_text(vision::PictureSize tile) {
     return text.str();
 }
 
+void check_modalities(const Engine& engine, const vision::Sample& sample) {
+    const auto given = static_cast<std::int64_t>(vision::source_of(sample).pictures());
+    check(given == engine.config().modalities, sample.picture.c_str(),
+          given == 1 ? "a picture" : "a picture with depths", " found, but the model was trained on pictures ",
+          engine.config().modalities == 1 ? "alone" : "with depths");
+}
+
 std::vector<ClassReport> evaluate_all(const Engine& engine, const std::vector<vision::ClassData>& classes,
                                       const std::filesystem::path& root, EvaluateOptions options) {
     std::vector<ClassReport> reports;
     for (const vision::ClassData& data : classes) {
         if (data.test.empty()) continue;
+        check_modalities(engine, data.test.front());
         Progress progress("judging " + data.name, "pictures", static_cast<std::int64_t>(data.test.size()));
         options.progress = [&](std::size_t done) { progress.update(static_cast<std::int64_t>(done)); };
         reports.push_back(evaluate_class(engine, data, root, options));

@@ -56,6 +56,9 @@ void settle_tile(class Engine& engine, vision::PictureSize tile);
 /// ", tiles of 1024x1024", or nothing.
 std::string tile_text(vision::PictureSize tile);
 
+/// Throws where a sample has depths that the model does not look at, or lacks those that it does.
+void check_modalities(const class Engine& engine, const vision::Sample& sample);
+
 /// Evaluates all classes that have test pictures, showing progress.
 std::vector<ClassReport> evaluate_all(const class Engine& engine, const std::vector<vision::ClassData>& classes,
                                       const std::filesystem::path& root, EvaluateOptions options = {});

@@ -4,6 +4,10 @@
 // picture that is judged in tiles covers all of it; it is brought to 256 x 256 by the filter that resizes pictures, and
 // its whole mask as other masks are.
 //
+// Where pictures are views or a pair of one object (ClassData::fusion), the figures of pictures are those of objects,
+// whose scores object_fusion.hpp makes; those of pixels are over all pictures, and over each part of a pair. They are
+// exact, where the authors' code for views takes a histogram of 1000 steps.
+//
 //     for (const auto& data : vision::scan("mvtec")) reports.push_back(evaluate_class(predictor, data, "mvtec"));
 //     std::cout << to_json(reports);
 //
@@ -16,6 +20,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,18 +29,27 @@
 #include "dinomaly/core/error.hpp"
 #include "dinomaly/decision.hpp"
 #include "dinomaly/judge_files.hpp"
+#include "dinomaly/object_fusion.hpp"
 #include "dinomaly/vision/dataset.hpp"
 #include "dinomaly/vision/map_blend.hpp"
+#include "dinomaly/vision/objects.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
-/// One judged picture.
+/// One judged picture, or an object of several.
 struct PictureResult {
-    std::string path;  ///< relative to the data set's root
+    std::string path;  ///< relative to the data set's root, "@left,top" behind it for a view; of an object its name
     bool anomalous = false;
     float score = 0;
-    float peak = 0;      ///< the largest value of its map
-    std::string defect;  ///< the name of its folder; "good" for a good part
+    float peak = 0;        ///< the largest value of its map
+    std::string defect;    ///< the name of its folder; "good" for a good part
+    std::string object{};  ///< of which object it is a picture; empty: it is one itself
+};
+
+/// The figures of pixels of one part of all objects, as of their infrared pictures.
+struct PartReport {
+    std::string name;
+    anomaly::PixelMetrics above_zero, above_half;
 };
 
 /// The figures of one class, or of the mean of classes (then without pictures).
@@ -45,10 +59,17 @@ struct ClassReport {
     anomaly::PixelMetrics above_zero;  ///< a mask value above 0 marks a defect (the authors' rule)
     anomaly::PixelMetrics above_half;  ///< a mask value above 0.5 does
     std::vector<PictureResult> pictures;
+    std::vector<PictureResult> objects{};        ///< in the order of objects_of(); empty: each picture is one
+    std::vector<PartReport> parts{};             ///< of pairs
     anomaly::ValueHistogram pixels;              ///< of the maps, by the authors' rule
     std::vector<float> maps;                     ///< [pictures, 256, 256]; empty unless they were to be kept
     anomaly::Curves image_curves, pixel_curves;  ///< of above_zero; empty unless they were asked for
 };
+
+/// What verdicts are about: objects, where pictures are judged together, else pictures.
+inline const std::vector<PictureResult>& judged_objects(const ClassReport& report) {
+    return report.objects.empty() ? report.pictures : report.objects;
+}
 
 /// How to evaluate.
 struct EvaluateOptions {
@@ -59,6 +80,58 @@ struct EvaluateOptions {
     std::function<void(std::size_t)> progress;  ///< called with the number of pictures judged so far
 };
 
+namespace detail {
+
+/// The objects of a class whose pictures were judged; `maps` are theirs, `each` values a map.
+inline std::vector<PictureResult> fuse_objects(const vision::ClassData& data,
+                                               const std::vector<PictureResult>& pictures, std::span<const float> maps,
+                                               std::size_t each) {
+    std::vector<PictureResult> objects;
+    for (const vision::Members& members : vision::objects_of(data.test)) {
+        const vision::Sample& first = data.test[members.front()];
+        PictureResult& object = objects.emplace_back();
+        object.path = data.name + '/' + (first.object.empty() ? pictures[members.front()].path : first.object);
+        object.defect = first.defect;
+        std::vector<float> scores, values;
+        for (const std::size_t i : members) {
+            const PictureResult& picture = pictures[i];
+            object.anomalous = object.anomalous || picture.anomalous || data.test[i].object_is_bad;
+            if (picture.anomalous) object.defect = picture.defect;
+            object.peak = std::max(object.peak, picture.peak);
+            scores.push_back(picture.score);
+            const std::span<const float> map = maps.subspan(i * each, each);
+            values.insert(values.end(), map.begin(), map.end());
+        }
+        object.score = fuse_scores(data.fusion, scores, values);
+    }
+    return objects;
+}
+
+/// The figures of pixels of each part that the samples of pairs name.
+inline std::vector<PartReport> part_reports(const vision::ClassData& data, std::span<const float> maps,
+                                            std::span<const float> masks, std::int64_t side) {
+    std::vector<PartReport> parts;
+    const auto each = static_cast<std::size_t>(side * side);
+    for (const vision::Sample& sample : data.test)
+        if (std::ranges::count(parts, sample.part, &PartReport::name) == 0) parts.push_back({sample.part, {}, {}});
+    for (PartReport& part : parts) {
+        std::vector<float> some_maps, some_masks;
+        for (std::size_t i = 0; i < data.test.size(); ++i) {
+            if (data.test[i].part != part.name) continue;
+            const auto map = maps.subspan(i * each, each), mask = masks.subspan(i * each, each);
+            some_maps.insert(some_maps.end(), map.begin(), map.end());
+            some_masks.insert(some_masks.end(), mask.begin(), mask.end());
+        }
+        const anomaly::StackSize stack{static_cast<std::int64_t>(some_maps.size() / each), side, side};
+        const anomaly::Ranking ranking(some_maps);
+        part.above_zero = anomaly::pixel_metrics(ranking, some_masks, stack, anomaly::MaskRule::above_zero);
+        part.above_half = anomaly::pixel_metrics(ranking, some_masks, stack, anomaly::MaskRule::above_half);
+    }
+    return parts;
+}
+
+}  // namespace detail
+
 /// Judges the test pictures of a class. Throws Error when it has none or a picture or mask cannot be read.
 template <class Judge>
 ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, const std::filesystem::path& root,
@@ -67,31 +140,36 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
     check(!data.test.empty(), "evaluate", "class '", data.name, "' has no test pictures");
     check(options.batch > 0, "evaluate", "a batch of 0 pictures");
 
-    std::vector<std::filesystem::path> files;
-    for (const vision::Sample& sample : data.test) files.push_back(sample.picture);
-
     ClassReport report;
     report.name = data.name;
-    std::vector<float> scores, masks;
-    std::vector<std::uint8_t> labels;
-    report.maps.reserve(files.size() * side * side);
-    masks.reserve(files.size() * side * side);
+    std::vector<float> masks;
+    report.maps.reserve(data.test.size() * side * side);
+    masks.reserve(data.test.size() * side * side);
     const auto note = [&](std::size_t i, const auto& judged, const vision::Preprocess& sizes) {
         const vision::Sample& sample = data.test[i];
         const std::vector<float> map =
             vision::resize_map(judged.map, {judged.map_width, judged.map_height}, static_cast<int>(side));
         report.maps.insert(report.maps.end(), map.begin(), map.end());
-        const std::vector<float> mask =
-            anomaly::nearest_mask(vision::load_mask(sample, sizes), sizes.crop.width, sizes.crop.height, side, side);
+        const std::vector<float> truth = vision::load_mask(sample, sizes);
+        const std::vector<float> mask = anomaly::nearest_mask(truth, sizes.crop.width, sizes.crop.height, side, side);
         masks.insert(masks.end(), mask.begin(), mask.end());
-        scores.push_back(judged.score);
-        labels.push_back(sample.anomalous ? 1 : 0);
-        report.pictures.push_back({sample.picture.lexically_relative(root).generic_string(), sample.anomalous,
-                                   judged.score, std::ranges::max(judged.map), sample.defect});
+        const bool anomalous = sample.is_labelled_by_mask ? std::ranges::max(truth) >= 1 : sample.anomalous;
+        report.pictures.push_back(
+            {sample.picture.lexically_relative(root).generic_string() + vision::source_of(sample).place(), anomalous,
+             judged.score, std::ranges::max(judged.map), sample.defect, sample.object});
         if (options.progress) options.progress(report.pictures.size());
     };
-    judge_files(judge, files, {.batch = options.batch, .decode_threads = options.decode_threads}, note);
-    const anomaly::StackSize stack{static_cast<std::int64_t>(scores.size()), side, side};
+    judge_samples(judge, data.test, {.batch = options.batch, .decode_threads = options.decode_threads}, note);
+    if (data.fusion != vision::ScoreFusion::single)
+        report.objects = detail::fuse_objects(data, report.pictures, report.maps, side * side);
+    if (data.fusion == vision::ScoreFusion::sum) report.parts = detail::part_reports(data, report.maps, masks, side);
+    std::vector<float> scores;
+    std::vector<std::uint8_t> labels;
+    for (const PictureResult& object : judged_objects(report)) {
+        scores.push_back(object.score);
+        labels.push_back(object.anomalous ? 1 : 0);
+    }
+    const anomaly::StackSize stack{static_cast<std::int64_t>(report.pictures.size()), side, side};
     const anomaly::Ranking ranking(report.maps);
     report.image = anomaly::image_metrics(scores, labels);
     report.above_zero = anomaly::pixel_metrics(ranking, masks, stack, anomaly::MaskRule::above_zero);
@@ -105,11 +183,11 @@ ClassReport evaluate_class(const Judge& judge, const vision::ClassData& data, co
     return report;
 }
 
-/// What a decision is found from: the judged pictures of a class.
+/// What a decision is found from: the judged pictures of a class, or its objects.
 inline JudgedPictures judged_pictures(const ClassReport& report) {
     JudgedPictures judged{
         .name = report.name, .good_scores = {}, .good_peaks = {}, .bad_scores = {}, .pixels = report.pixels};
-    for (const PictureResult& picture : report.pictures) {
+    for (const PictureResult& picture : judged_objects(report)) {
         (picture.anomalous ? judged.bad_scores : judged.good_scores).push_back(picture.score);
         if (!picture.anomalous) judged.good_peaks.push_back(picture.peak);
     }
@@ -154,12 +232,23 @@ inline nlohmann::json figures_json(const ClassReport& report) {
                               {"aupro", number_or_null(m.aupro)},
                               {"aupro_exact", number_or_null(m.aupro_exact)}};
     };
-    return {{"image",
-             {{"auroc", number_or_null(report.image.auroc)},
-              {"ap", number_or_null(report.image.ap)},
-              {"f1_max", number_or_null(report.image.f1_max)}}},
-            {"pixel gt>0", pixel(report.above_zero)},
-            {"pixel gt>0.5", pixel(report.above_half)}};
+    nlohmann::json figures{{"image",
+                            {{"auroc", number_or_null(report.image.auroc)},
+                             {"ap", number_or_null(report.image.ap)},
+                             {"f1_max", number_or_null(report.image.f1_max)}}},
+                           {"pixel gt>0", pixel(report.above_zero)},
+                           {"pixel gt>0.5", pixel(report.above_half)}};
+    for (const PartReport& part : report.parts)
+        figures["parts"][part.name] = {{"pixel gt>0", pixel(part.above_zero)},
+                                       {"pixel gt>0.5", pixel(part.above_half)}};
+    return figures;
+}
+
+/// A judged picture with its object, or an object.
+inline nlohmann::json result_json(const PictureResult& result, const char* name, const std::string& class_name) {
+    nlohmann::json object{{name, result.path}, {"label", result.anomalous ? 1 : 0}, {"score", result.score}};
+    if (!result.object.empty()) object["object"] = class_name + '/' + result.object;
+    return object;
 }
 
 }  // namespace detail
@@ -179,16 +268,20 @@ inline ClassReport mean_report(const std::vector<ClassReport>& reports) {
 }
 
 /// {"classes": {name: {"image": {..}, "pixel gt>0": {..}, "pixel gt>0.5": {..}}}, "mean": {..}, "pictures": [..]}, with
-/// null for a figure that is not defined.
+/// null for a figure that is not defined. Where pictures are judged together there is a list "objects" too.
 inline nlohmann::json to_json(const std::vector<ClassReport>& reports) {
-    nlohmann::json classes = nlohmann::json::object(), pictures = nlohmann::json::array();
+    nlohmann::json classes = nlohmann::json::object(), pictures = nlohmann::json::array(), objects = pictures;
     for (const ClassReport& report : reports) {
         classes[report.name] = detail::figures_json(report);
         for (const PictureResult& picture : report.pictures)
-            pictures.push_back(
-                {{"path", picture.path}, {"label", picture.anomalous ? 1 : 0}, {"score", picture.score}});
+            pictures.push_back(detail::result_json(picture, "path", report.name));
+        for (const PictureResult& object : report.objects)
+            objects.push_back(detail::result_json(object, "object", report.name));
     }
-    return {{"classes", classes}, {"mean", detail::figures_json(mean_report(reports))}, {"pictures", pictures}};
+    nlohmann::json all{
+        {"classes", classes}, {"mean", detail::figures_json(mean_report(reports))}, {"pictures", pictures}};
+    if (!objects.empty()) all["objects"] = objects;
+    return all;
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -3,7 +3,7 @@
 //
 // The encoder is frozen and pictures are not augmented, so their features never change: from the second time on, a
 // step costs the bottleneck and the decoder alone, and the picture need not even be decoded. A picture takes
-// 2 N C elements, N tokens of C channels in two groups: 2.4 MB for ViT-S at 392 x 392 in fp32.
+// G N C elements, N tokens of C channels in G groups: 2.4 MB for two groups of ViT-S at 392 x 392 in fp32.
 //
 //     FeatureCache<D> cache(FeatureSizes::of(model.config, crop), repeated(batches));
 //     const auto unknown = cache.unknown(batches);            // the pictures whose pixels each batch needs
@@ -43,17 +43,19 @@ inline std::vector<std::size_t> repeated(const PictureBatches& batches) {
     return found;
 }
 
-/// How large a picture's features are: two groups [tokens, width].
+/// How large a picture's features are: groups of [tokens, width].
 struct FeatureSizes {
     std::int64_t tokens, width;
+    std::size_t groups = 2;
 
     /// Of pictures of which `crop` is seen.
     static FeatureSizes of(const DinomalyConfig& config, vision::PictureSize crop) {
-        return {config.encoder.tokens(crop.height, crop.width), config.encoder.width};
+        return {config.tokens(crop.height, crop.width), config.encoder.width,
+                config.grouping(static_cast<std::int64_t>(config.kept.size())).sizes.size()};
     }
-    /// Bytes of one group.
-    std::size_t group_bytes(std::size_t element_size) const {
-        return static_cast<std::size_t>(tokens * width) * element_size;
+    /// Bytes of a picture's features.
+    std::size_t bytes(std::size_t element_size) const {
+        return groups * static_cast<std::size_t>(tokens * width) * element_size;
     }
 };
 
@@ -71,20 +73,23 @@ public:
 
     /// Keeps the pictures of these numbers in memory; with none of them it only encodes.
     FeatureCache(const FeatureSizes& sizes, const std::vector<std::size_t>& kept)
-        : sizes_(sizes), slots_(number(kept)), store_(2 * kept.size(), sizes.tokens * sizes.width) {}
+        : sizes_(sizes), slots_(number(sizes, kept)), store_(sizes.groups * kept.size(), sizes.tokens * sizes.width) {}
 
     /// Keeps them in the file `path`. What is there is used when it was made for the same pictures, sizes and `key`,
     /// which has to tell encoders, picture contents and sizes apart. Throws Error when the disk has no room.
     FeatureCache(const FeatureSizes& sizes, const std::vector<std::size_t>& kept, const std::filesystem::path& path,
                  const std::string& key)
         : sizes_(sizes),
-          slots_(number(kept)),
-          store_(path, 2 * kept.size(), sizes.tokens * sizes.width, describe(sizes, kept, key)) {}
+          slots_(number(sizes, kept)),
+          store_(path, sizes.groups * kept.size(), sizes.tokens * sizes.width, describe(sizes, kept, key)) {}
 
     /// Whether the features of a picture are here.
     bool holds(std::size_t picture) const {
         const auto found = slots_.find(picture);
-        return found != slots_.end() && store_.is_filled(found->second) && store_.is_filled(found->second + 1);
+        if (found == slots_.end()) return false;
+        for (std::size_t g = 0; g < sizes_.groups; ++g)
+            if (!store_.is_filled(found->second + g)) return false;
+        return true;
     }
 
     /// For each batch the pictures, each once, whose features are not here when the batches come in this order.
@@ -108,7 +113,8 @@ public:
                     std::span<const std::size_t> unknown, const Tensor<Full<D>>& images) {
         const auto batch = static_cast<std::int64_t>(pictures.size());
         const Shape shape{batch, sizes_.tokens, sizes_.width};
-        std::array<Tensor<D>, 2> groups = {Tensor<D>(shape), Tensor<D>(shape)};
+        std::vector<Tensor<D>> groups;
+        for (std::size_t g = 0; g < sizes_.groups; ++g) groups.emplace_back(shape);
         const std::int64_t length = sizes_.tokens * sizes_.width;
         const auto target = [&](std::size_t place, std::size_t g) {
             return groups[g].data() + static_cast<std::int64_t>(place) * length;
@@ -116,8 +122,8 @@ public:
         for (std::size_t i = 0; i < unknown.size(); ++i) {
             const Groups one = encoder.encode(images.rows(static_cast<std::int64_t>(i), 1));
             const Shape expected{1, sizes_.tokens, sizes_.width};
-            check(one[0].shape() == expected, "feature cache", "features of shape ", one[0].shape(), ", ", expected,
-                  " expected");
+            check(one.size() == sizes_.groups && one[0].shape() == expected, "feature cache", one.size(),
+                  " groups of shape ", one[0].shape(), "; ", sizes_.groups, " of ", expected, " expected");
             const auto slot = slots_.find(unknown[i]);
             for (std::size_t g = 0; g < one.size(); ++g) {
                 const T* features = one[g].value().data();
@@ -135,27 +141,28 @@ public:
         }
         hits_ += pictures.size() - std::min(pictures.size(), unknown.size());
         asked_ += pictures.size();
-        return {groups[0], groups[1]};
+        return {groups.begin(), groups.end()};
     }
 
     FeatureCacheStatistics statistics() const {
-        return {store_.filled() / 2, store_.filled() * store_.slot_bytes(), hits_, asked_};
+        return {store_.filled() / sizes_.groups, store_.filled() * store_.slot_bytes(), hits_, asked_};
     }
 
 private:
     using Slots = std::unordered_map<std::size_t, std::size_t>;
 
-    /// Each picture has two slots, one a group.
-    static Slots number(const std::vector<std::size_t>& kept) {
+    /// Each picture has a slot a group.
+    static Slots number(const FeatureSizes& sizes, const std::vector<std::size_t>& kept) {
         Slots slots;
-        for (std::size_t i = 0; i < kept.size(); ++i) slots.emplace(kept[i], 2 * i);
+        for (std::size_t i = 0; i < kept.size(); ++i) slots.emplace(kept[i], sizes.groups * i);
         return slots;
     }
 
     static std::string describe(const FeatureSizes& sizes, const std::vector<std::size_t>& kept,
                                 const std::string& key) {
         std::ostringstream text;
-        text << key << "; elements of " << sizeof(T) << " bytes, " << sizes.tokens << " x " << sizes.width;
+        text << key << "; elements of " << sizeof(T) << " bytes, " << sizes.groups << " groups of " << sizes.tokens
+             << " x " << sizes.width;
         for (const std::size_t picture : kept) text << ' ' << picture;
         return text.str();
     }

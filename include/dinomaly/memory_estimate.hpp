@@ -8,7 +8,9 @@
 //               (qkv) and one of 4 units (fc1), and in fp32 the running sum of its group. The bottleneck keeps 2 and
 //               one of 4, the loss 6 in fp32, and the sweep works with one of 3 and two of 4.
 //   frozen      a picture at a time: 12 units in fp32 (residuals, groups, distances), one of 3 (qkv) and one (what
-//               attention mixed) as they are stored, and the position embedding on its way to the picture's size.
+//               attention mixed) as they are stored, and the position embedding on its way to the picture's size, or
+//               the biases [H, N, N] of its blocks in fp32. A batch at once has the hidden layer too, twice where
+//               gated.
 //   weights     once in fp32, and once packed in the type of the activations: the encoder's for training, all to judge.
 //   optimiser   three moments and the gradient of what is trained, and two spare blocks of the largest size.
 //
@@ -82,16 +84,22 @@ inline constexpr std::size_t fp32 = 4;
 
 /// Elements of one activation [N, C] of a picture.
 inline std::int64_t activation_count(const DinomalyConfig& config, vision::PictureSize crop) {
-    return config.encoder.tokens(crop.height, crop.width) * config.encoder.width;
+    return config.tokens(crop.height, crop.width) * config.encoder.width;
 }
 
 /// What the frozen network works with, besides the pictures of a batch.
 inline std::size_t frozen_bytes(const DinomalyConfig& config, const MemoryUse& use) {
     const std::int64_t one = activation_count(config, use.crop) * (use.batch_at_once ? use.batch : 1);
+    const nn::VitConfig& encoder = config.encoder;
+    const std::int64_t tokens = encoder.tokens(use.crop.height, use.crop.width);
+    const std::int64_t hidden = std::max(4 * one, one / encoder.width * encoder.hidden_width());
+    const std::int64_t hidden_layers = use.batch_at_once ? 1 + std::int64_t{encoder.is_gated} : 0;
+    const std::int64_t biases = encoder.position == nn::Position::relative ? config.kept.back() + 1 : 0;
     return block_bytes(12, one, fp32) + block_bytes(1, 3 * one, use.element_size) +
            block_bytes(1, one, use.element_size) + block_bytes(5, one, fp32) +
-           block_bytes(use.batch_at_once ? 1 : 0, 4 * one, use.element_size) +  // the hidden layer as a whole
-           block_bytes(1, use.batch * 3 * use.crop.pixels(), fp32);
+           block_bytes(biases, encoder.heads * tokens * tokens, fp32) +
+           block_bytes(hidden_layers, hidden, use.element_size) +
+           block_bytes(1, use.batch * 3 * config.modalities * use.crop.pixels(), fp32);
 }
 
 }  // namespace detail
@@ -101,7 +109,7 @@ inline MemoryEstimate memory_estimate(const DinomalyConfig& config, const Memory
     using detail::fp32;
     Dinomaly<io::ShapesOnly> outline(config);
     auto trained = outline.trained();
-    const std::int64_t pixels = 3 * use.crop.pixels(), map = anomaly::map_size * anomaly::map_size;
+    const std::int64_t pixels = 3 * config.modalities * use.crop.pixels(), map = anomaly::map_size * anomaly::map_size;
 
     MemoryEstimate estimate;
     const auto add = [&](const char* name, std::size_t bytes) {

@@ -2,9 +2,13 @@
 // Dinomaly (Guo et al., CVPR 2025): a frozen vision transformer, a noisy bottleneck and a decoder that restores the
 // features of good parts only. Where restoring fails, the part is not good.
 //
-//   image [B, 3, H, W] -> kept blocks' features, averaged in two groups g0, g1 [B, N, C]
-//   (g0 + g1) / 2 -> bottleneck -> 8 decoder blocks -> two groups again, the last blocks against g0
+//   image [B, 3, H, W] -> kept blocks' features, averaged in groups, of which there are two: g0, g1 [B, N, C]
+//   their mean -> bottleneck -> 8 decoder blocks -> groups again, the last blocks against g0
 //   anomaly map = cosine distance of the groups without class and register tokens
+//
+// Dinomaly2 (Guo et al., 2026) has the same parts with a narrow bottleneck and recentred targets (group_features.hpp).
+// A batch then may hold several pictures of an object in its channels, [B, 3 modalities, H, W]: their features are
+// averaged.
 //
 // The encoder stops after the last kept block. Nothing of it is recorded, so training costs memory for the bottleneck
 // and the decoder alone.
@@ -12,13 +16,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "dinomaly/anomaly/anomaly_map.hpp"
 #include "dinomaly/anomaly/loose_loss.hpp"
+#include "dinomaly/group_features.hpp"
 #include "dinomaly/model_config.hpp"
 #include "dinomaly/nn/linear_attention.hpp"
-#include "dinomaly/nn/noisy_bottleneck.hpp"
+#include "dinomaly/nn/narrow_bottleneck.hpp"
 #include "dinomaly/nn/vit.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
@@ -33,68 +39,87 @@ template <Device D> struct Dinomaly {
         FullGroups en, de;
     };
 
+    /// A list of one, because published checkpoints number it, or Dinomaly2's.
+    using Bottleneck = std::variant<std::vector<nn::NoisyBottleneck<D>>, nn::NarrowBottleneck<D>>;
+
     DinomalyConfig config;
     nn::VisionTransformer<D> encoder;
-    std::vector<nn::NoisyBottleneck<D>> bottleneck;  // one; a list because published checkpoints number it
+    Bottleneck bottleneck;
     std::vector<Decoder> decoder;
+    GroupFeatures<D> features;
 
     Dinomaly() = default;
     /// All zeros, to be filled from a file (model_file.hpp) or by nn/init.hpp.
-    explicit Dinomaly(const DinomalyConfig& c) : config((c.validate(), c)), encoder(c.encoder) {
-        bottleneck.emplace_back(c.encoder.width, 4 * c.encoder.width);
+    explicit Dinomaly(const DinomalyConfig& c) : config((c.validate(), c)), encoder(c.encoder), features(c) {
+        const std::int64_t width = c.encoder.width;
+        if (c.neck > 0)
+            bottleneck = nn::NarrowBottleneck<D>(width, c.neck, 4 * width);
+        else
+            bottleneck = std::vector{nn::NoisyBottleneck<D>(width, 4 * width)};
         for (std::int64_t i = 0; i < c.decoder_depth; ++i) {
-            decoder.emplace_back(c.encoder.width, c.encoder.heads, c.decoder_norm_eps);
+            decoder.emplace_back(width, c.encoder.heads, c.decoder_norm_eps);
             decoder.back().attn.eps = c.attention_eps;
+            decoder.back().attn.is_softmax = c.softmax_decoder;
         }
     }
 
-    /// The encoder's two group means of an image [B, 3, H, W], all tokens: [B, N, C] each.
-    Groups encode(const Var<Full<D>>& image) const {
+    /// The encoder's group means of images [B, 3 modalities, H, W]: [B, N, C] each, the last one of blocks that are in
+    /// no group.
+    Groups encode(const Var<Full<D>>& images) const {
         const NoGrad frozen;
-        const std::size_t half = config.kept.size() / 2;
-        const double share = 1 / static_cast<double>(half);
-        FullGroups sums;
-        std::size_t found = 0;
-        encoder(image, config.kept.back(), [&](std::int64_t block, const Var<D>& x) {
-            if (block != config.kept[found]) return;
-            Var<Full<D>>& sum = sums[found / half];
-            sum = found % half == 0 ? full(x * share) : full(in<D>(sum) + x * share);
-            ++found;
-        });
-        return {in<D>(sums[0]), in<D>(sums[1])};
+        const Grouping grouping = config.grouping(static_cast<std::int64_t>(config.kept.size()));
+        FullGroups sums(grouping.sizes.size());
+        for (std::int64_t m = 0; m < config.modalities; ++m) {
+            std::size_t found = 0;
+            encoder(modality(images, m), config.kept.back(), [&](std::int64_t block, const Var<D>& x) {
+                if (block != config.kept[found]) return;
+                const std::size_t group = grouping.of_layer[found++];
+                const double share = 1 / (grouping.sizes[group] * static_cast<double>(config.modalities));
+                Var<Full<D>>& sum = sums[group];
+                sum = sum.value().defined() ? full(in<D>(sum) + x * share) : full(x * share);
+            });
+        }
+        const std::int64_t first = config.encoder.prefix() - config.prefix();
+        Groups groups;
+        for (const Var<Full<D>>& sum : sums)
+            groups.push_back(first == 0 ? in<D>(sum) : slice(in<D>(sum), 1, first, sum.size(1) - first));
+        return groups;
     }
 
-    /// The decoder's two group means from the encoder's, all tokens: [B, N, C] each.
+    /// The decoder's group means from the encoder's, all tokens: [B, N, C] each.
     FullGroups decode(const Groups& en, const std::optional<nn::Noise>& noise = {}) const {
-        Var<D> x = bottleneck[0](0.5 * (en[0] + en[1]), noise);
-        const std::size_t half = decoder.size() / 2;
-        const double share = 1 / static_cast<double>(half);
-        FullGroups sums;
+        Var<D> x = narrowed(features.fused(en), noise);
+        const Grouping grouping = config.grouping(config.decoder_depth);
+        FullGroups sums(grouping.sizes.size());
         for (std::size_t i = 0; i < decoder.size(); ++i) {
             x = decoder[i](x);
-            Var<Full<D>>& sum = sums[i < half ? 1 : 0];  // the last blocks restore the first group
-            sum = i % half == 0 ? full(x) : full(in<D>(sum) + x);
+            Var<Full<D>>& sum = sums[grouping.of_layer[decoder.size() - 1 - i]];  // the last blocks restore the first
+            sum = sum.value().defined() ? full(in<D>(sum) + x) : full(x);
         }
-        return {sums[0] * share, sums[1] * share};
+        sums.resize(grouping.compared);
+        for (std::size_t g = 0; g < sums.size(); ++g) sums[g] = sums[g] * (1 / grouping.sizes[g]);
+        return sums;
     }
 
-    /// Group features without class and register tokens.
-    template <Device Stored> FullGroups patches(const anomaly::Groups<Stored>& groups) const {
-        const std::int64_t first = config.encoder.prefix(), count = groups[0].size(1) - first;
-        return {full(slice(groups[0], 1, first, count)), full(slice(groups[1], 1, first, count))};
+    /// Both sides' features of images [B, 3 modalities, H, W]; with noise when training.
+    Features operator()(const Var<Full<D>>& images, const std::optional<nn::Noise>& noise = {}) const {
+        const Groups en = encode(images);
+        return {features.targets(en), features.restored(decode(en, noise))};
     }
 
-    /// Both sides' features of an image [B, 3, H, W]; with noise when training.
-    Features operator()(const Var<Full<D>>& image, const std::optional<nn::Noise>& noise = {}) const {
-        const Groups en = encode(image);
-        return {patches(en), patches(decode(en, noise))};
-    }
-
-    /// Anomaly maps [B, 256, 256] of images [B, 3, H, W].
-    Var<Full<D>> anomaly_map(const Var<Full<D>>& image) const {
+    /// Anomaly maps [B, 256, 256] of images [B, 3 modalities, H, W].
+    Var<Full<D>> anomaly_map(const Var<Full<D>>& images) const {
         const NoGrad predicting;
-        const Features features = (*this)(image);
-        return anomaly::anomaly_map(features.en, features.de, image.size(2), image.size(3), config.encoder.patch);
+        const Features both = (*this)(images);
+        return anomaly::anomaly_map(both.en, both.de, images.size(2), images.size(3), config.encoder.patch,
+                                    config.reflect_blur);
+    }
+
+    /// The pictures [B, 3, H, W] of one modality of a batch.
+    Var<Full<D>> modality(const Var<Full<D>>& images, std::int64_t number) const {
+        check(images.rank() == 4 && images.size(1) == 3 * config.modalities, "encoder", "images ", images.shape(),
+              ": [B, ", 3 * config.modalities, ", H, W] expected");
+        return config.modalities == 1 ? images : slice(images, 1, 3 * number, 3);
     }
 
     void each(auto&& visit) {
@@ -113,6 +138,12 @@ template <Device D> struct Dinomaly {
         }
     };
     Trained trained() { return {*this}; }
+
+private:
+    Var<D> narrowed(const Var<D>& x, const std::optional<nn::Noise>& noise) const {
+        if (const auto* narrow = std::get_if<nn::NarrowBottleneck<D>>(&bottleneck)) return (*narrow)(x, noise);
+        return std::get<0>(bottleneck)[0](x, noise);
+    }
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -26,28 +26,27 @@ template <Device D> struct LoadedModel {
 
 namespace detail {
 
+/// What some encoders are published with and nothing here needs.
 inline bool is_unused(const std::string& name) {
-    return name.ends_with("mask_token");
+    const std::string plain = name.starts_with("encoder.") ? name.substr(8) : name;
+    return plain == "mask_token" || plain == "norm.weight" || plain == "norm.bias";
 }
 
 }  // namespace detail
 
-/// A Dinomaly with the encoder of a published DINOv2 file (.pth or safetensors) and the first values of what is to be
-/// trained, drawn from seed. The encoder is frozen.
+/// A Dinomaly with the encoder of a published file (see encoders/encoder_file.hpp) and the first values of what is to
+/// be trained, drawn from seed. The encoder is frozen.
 template <Device D>
 LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision::Preprocess& sizes, std::uint64_t seed,
-                         double attention_eps = 0) {
-    const io::StateDict dict = io::load_state_dict(encoder_file);
-    DinomalyConfig config;
-    config.encoder = recognise_encoder(dict);
-    config.kept = published_kept_blocks(dict.source(), config.encoder.depth);
-    config.attention_eps = attention_eps;
-    config.validate();
+                         const VariantOptions& variant = {}, const encoders::EncoderOptions& reading = {}) {
+    const io::StateDict file = io::load_state_dict(encoder_file);
+    const encoders::EncoderFile encoder = encoders::read_encoder(file, reading);
+    const io::StateDict& dict = encoder.tensors;
+    const DinomalyConfig config = variant_config(dict.source(), encoder.config, variant);
     ModelInfo info;
     info.sizes = sizes;
-    info.sizes.patch = static_cast<int>(config.encoder.patch);
-    info.sizes.validate();
-    info.encoder_hash = io::hash(dict);
+    encoders::set_sizes(info.sizes, config.encoder);
+    info.encoder_hash = io::hash(file);
     nn::VisionTransformer<io::ShapesOnly> outline(config.encoder);
     io::check_weights(outline, dict, "", detail::is_unused);
     LoadedModel<D> loaded{Dinomaly<D>(config), std::move(info)};
@@ -57,13 +56,13 @@ LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision
     return loaded;
 }
 
-/// Reads a model: a file of ours, or a checkpoint of the authors; see read_info. Throws Error for anything that does
-/// not fit.
+/// Reads a model: a file of ours, a checkpoint of the authors or of anomalib; see read_model. Throws Error for anything
+/// that does not fit.
 template <Device D> LoadedModel<D> load_model(const std::filesystem::path& path) {
-    const io::StateDict dict = io::load_state_dict(path);
+    const io::StateDict file = io::load_state_dict(path);
     DinomalyConfig config;
     ModelInfo info;
-    read_info(dict, config, info);
+    const io::StateDict dict = read_model(file, config, info);
     Dinomaly<io::ShapesOnly> outline(config);
     io::check_weights(outline, dict, "", detail::is_unused);
     LoadedModel<D> loaded{Dinomaly<D>(config), std::move(info)};
@@ -87,10 +86,9 @@ template <Device D> void save_model(const std::filesystem::path& path, LoadedMod
 /// Writes the model of one file into another, or into itself, with another decision; all else stays as it is.
 inline void write_decision(const std::filesystem::path& model, const std::filesystem::path& out,
                            const nlohmann::json& decision) {
-    io::StateDict dict = io::load_state_dict(model);
     DinomalyConfig config;
     ModelInfo info;
-    read_info(dict, config, info);
+    io::StateDict dict = read_model(io::load_state_dict(model), config, info);
     info.decision = decision;
     dict.metadata["format"] = "pt";
     dict.metadata["dinomaly"] = metadata_text(config, info);

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // ModelInfo: what a model file says besides its weights, as a JSON object in its metadata under "dinomaly": the
-// architecture, the picture sizes, the class names, the decision, hashes. And the architecture of an encoder's file,
-// read off its shapes.
+// architecture, the picture sizes, the class names, the decision, hashes. Models of others, which say less, are
+// recognised by their tensors.
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <exception>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "dinomaly/anomalib_file.hpp"
+#include "dinomaly/encoders/encoder_file.hpp"
+#include "dinomaly/encoders/sizes.hpp"
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/model_config.hpp"
 #include "dinomaly/version.hpp"
@@ -167,9 +170,8 @@ inline void read_metadata(const std::string& path, const std::string& text, Dino
         const nlohmann::json j = nlohmann::json::parse(text, shallow);
         config = detail::config_from_json(j.at("model"));
         info.sizes = {.size = detail::size_from_json(j.at("size"), "size"),
-                      .crop = detail::size_from_json(j.at("crop"), "crop"),
-                      .patch = static_cast<int>(config.encoder.patch)};
-        info.sizes.validate();
+                      .crop = detail::size_from_json(j.at("crop"), "crop")};
+        encoders::set_sizes(info.sizes, config.encoder);
         j.at("classes").get_to(info.classes);
         j.at("encoder_hash").get_to(info.encoder_hash);
         j.at("trained_hash").get_to(info.trained_hash);
@@ -186,50 +188,60 @@ inline void read_metadata(const std::string& path, const std::string& text, Dino
     }
 }
 
-/// The architecture of a DINOv2 encoder, read off the shapes of the tensors whose names begin with prefix. Throws Error
-/// that says which tensor is missing or unexpected.
-inline nn::VitConfig recognise_encoder(const io::StateDict& dict, const std::string& prefix = "") {
-    const std::string source = dict.source();
-    const auto shape = [&](const std::string& name, int rank) {
-        const io::RawTensor* tensor = dict.find(prefix + name);
-        check(tensor != nullptr, source.c_str(), "no DINOv2 encoder: the tensor \"", prefix, name, "\" is missing");
-        check(tensor->shape.rank() == rank, source.c_str(), '"', prefix, name, "\" has shape ", tensor->shape,
-              "; rank ", rank, " expected");
-        return tensor->shape;
-    };
-    nn::VitConfig config;
-    const Shape projection = shape("patch_embed.proj.weight", 4), position = shape("pos_embed", 3);
-    config.width = projection[0];
-    config.patch = projection[2];
-    check(config.width > 0 && projection[1] == 3 && config.patch > 0 && projection[3] == config.patch, source.c_str(),
-          '"', prefix, "patch_embed.proj.weight\" has shape ", projection, "; [C, 3, p, p] expected");
-    check(config.width % 64 == 0, source.c_str(), "an encoder of width ", config.width,
-          "; a multiple of 64 (one head) expected");
-    config.heads = config.width / 64;
-    config.depth = 0;
-    while (dict.contains(prefix + "blocks." + std::to_string(config.depth) + ".norm1.weight")) ++config.depth;
-    config.registers = dict.contains(prefix + "register_tokens") ? shape("register_tokens", 3)[1] : 0;
-    config.grid = static_cast<std::int64_t>(
-        std::lround(std::sqrt(static_cast<double>(std::max<std::int64_t>(0, position[1] - 1)))));
-    check(config.grid > 0 && config.grid * config.grid + 1 == position[1], source.c_str(), '"', prefix,
-          "pos_embed\" has shape ", position, "; [1, 1 + a square number, C] expected");
-    return config;
+namespace detail {
+
+/// A model's tensors with its encoder under our names.
+inline io::StateDict with_encoder(const io::StateDict& file, const io::StateDict& encoder) {
+    io::StateDict tensors(file.source());
+    tensors.metadata = file.metadata;
+    for (const auto& [name, tensor] : encoder) tensors.insert("encoder." + name, tensor);
+    for (const auto& [name, tensor] : file)
+        if (!name.starts_with("encoder.")) tensors.insert(name, tensor);
+    return tensors;
 }
 
-/// What a file with a trained model says besides its weights: a file of ours, or a checkpoint of the authors
-/// (encoder.*, bottleneck.*, decoder.*), whose sizes are taken for 448 and 392. Throws Error when it holds no model.
-inline void read_info(const io::StateDict& dict, DinomalyConfig& config, ModelInfo& info) {
-    const std::string path = dict.source();
-    if (const auto found = dict.metadata.find("dinomaly"); found != dict.metadata.end())
-        return read_metadata(path, found->second, config, info);
-    check(dict.contains("bottleneck.0.fc1.weight") && dict.contains("decoder.0.norm1.weight"), path.c_str(),
-          "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
-          dict.contains("patch_embed.proj.weight") ? " (this is an encoder alone: train first)" : "");
-    config.encoder = recognise_encoder(dict, "encoder.");
-    config.kept = published_kept_blocks(path, config.encoder.depth);
-    config.validate();
-    info.sizes.patch = static_cast<int>(config.encoder.patch);
-    info.sizes.validate();
+/// Whether a model of ours was converted to the names of its encoder's authors (encoders/official.hpp).
+inline bool has_official_names(const io::StateDict& file, const nn::VitConfig& encoder) {
+    switch (encoder.position) {
+        case nn::Position::rotary: return file.contains("encoder.rope_embed.periods");
+        case nn::Position::relative: return file.contains("encoder.blocks.0.attn.relative_position_bias_table");
+        default: return false;
+    }
+}
+
+}  // namespace detail
+
+/// A trained model under our names, and what its file says besides them: a file of ours; a checkpoint of the authors
+/// (encoder.*, bottleneck.*, decoder.*), whose sizes are taken for 448 and 392, or 512 and 448 with DINOv3; a
+/// checkpoint of anomalib. Throws Error when it holds no model.
+inline io::StateDict read_model(const io::StateDict& file, DinomalyConfig& config, ModelInfo& info) {
+    const std::string path = file.source();
+    if (const auto found = file.metadata.find("dinomaly"); found != file.metadata.end()) {
+        read_metadata(path, found->second, config, info);
+        if (!detail::has_official_names(file, config.encoder)) return file;
+        return detail::with_encoder(file, encoders::read_encoder_at(file, "encoder.").tensors);
+    }
+    io::StateDict tensors(path);
+    if (is_anomalib_file(file)) {
+        ForeignModel model = read_anomalib(file);
+        config = model.config;
+        tensors = std::move(model.tensors);
+    } else {
+        const bool is_second = file.contains("bottleneck.0.0.weight");
+        check((is_second || file.contains("bottleneck.0.fc1.weight")) && file.contains("decoder.0.norm1.weight"),
+              path.c_str(), "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
+              encoders::looks_like_encoder(file) ? " (this is an encoder alone: train first)" : "");
+        const encoders::EncoderFile encoder = encoders::read_encoder_at(file, "encoder.");
+        config = variant_config(path, encoder.config, {.is_second = is_second});
+        tensors = detail::with_encoder(file, encoder.tensors);
+    }
+    info.sizes = encoders::recommended_sizes(config.encoder);
+    return tensors;
+}
+
+/// What a file with a trained model says besides its weights; see read_model.
+inline void read_info(const io::StateDict& file, DinomalyConfig& config, ModelInfo& info) {
+    read_model(file, config, info);
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

@@ -4,6 +4,7 @@
 
 #include "dinomaly/nn/attention.hpp"
 #include "dinomaly/nn/block.hpp"
+#include "dinomaly/nn/gated_mlp.hpp"
 #include "dinomaly/nn/init.hpp"
 #include "dinomaly/nn/layer_norm.hpp"
 #include "dinomaly/nn/layer_scale.hpp"
@@ -13,6 +14,8 @@
 #include "dinomaly/nn/module.hpp"
 #include "dinomaly/nn/noisy_bottleneck.hpp"
 #include "dinomaly/nn/patch_embed.hpp"
+#include "dinomaly/nn/relative_bias.hpp"
+#include "dinomaly/nn/rotary_position.hpp"
 #include "dinomaly/nn/vit.hpp"
 #include "dinomaly/optim/clip.hpp"
 #include "dinomaly/optim/schedule.hpp"

@@ -12,11 +12,13 @@
 
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -54,7 +56,7 @@ public:
     const io::onnx::Graph& graph() const { return graph_; }
 
 private:
-    using Groups = std::array<Value, 2>;
+    using Groups = std::vector<Value>;
     using Ints = std::vector<std::int64_t>;
 
     // --- constants
@@ -86,6 +88,9 @@ private:
     Value two(const char* op, const Value& a, double b) { return two(op, a, graph_.constant(static_cast<float>(b))); }
     Value reshape(const Value& x, const Ints& shape) { return two("Reshape", x, graph_.constant(shape)); }
     Value permute(const Value& x, const Ints& order) { return graph_.node("Transpose", {x}, {{"perm", order}}); }
+    std::vector<Value> split(const Value& x, const Ints& columns) {
+        return graph_.nodes("Split", columns.size(), {x, graph_.constant(columns)}, {{"axis", std::int64_t{-1}}});
+    }
     Value sum(const Value& x, std::int64_t axis, bool keep) {
         return graph_.node("ReduceSum", {x, graph_.constant(Ints{axis})}, {{"keepdims", std::int64_t{keep}}});
     }
@@ -105,30 +110,61 @@ private:
         const Value cdf = two("Add", graph_.node("Erf", {two("Div", x, std::sqrt(2.0))}), 1);
         return two("Mul", two("Mul", x, cdf), 0.5);
     }
+    Value mlp(const Value& x, const nn::GatedMlp<D>& module, const std::string& name) {
+        const std::int64_t hidden = module.hidden();
+        const std::vector<Value> halves = split(linear(x, module.w12, name + ".w12"), {hidden, hidden});
+        const Value gate = two("Mul", halves[0], graph_.node("Sigmoid", {halves[0]}));
+        return linear(two("Mul", gate, halves[1]), module.w3, name + ".w3");
+    }
     template <class M> Value mlp(const Value& x, const M& module, const std::string& name) {
         return linear(gelu(linear(x, module.fc1, name + ".fc1")), module.fc2, name + ".fc2");
     }
 
     /// q, k and v [B, N, H, d] of [B, N, 3 C].
     std::vector<Value> heads(const Value& qkv, std::int64_t count) {
-        std::vector<Value> parts = graph_.nodes("Split", 3, {qkv, graph_.constant(Ints{width_, width_, width_})},
-                                                {{"axis", std::int64_t{-1}}});
+        std::vector<Value> parts = split(qkv, {width_, width_, width_});
         for (Value& part : parts) part = reshape(part, {0, tokens_, count, width_ / count});
         return parts;
+    }
+    /// q or k [B, N, H, d] with its patches turned.
+    Value turned(const Value& x, std::int64_t head_dim) {
+        const std::vector<Value> halves = split(x, {head_dim / 2, head_dim / 2});
+        const Value across =
+            graph_.node("Concat", {graph_.node("Neg", {halves[1]}), halves[0]}, {{"axis", std::int64_t{-1}}});
+        const auto table = [&](const char* name, const Var<D>& patches, double of_prefix) {
+            const Shape before{tokens_ - rows_ * columns_, head_dim / 2};
+            const Var<D> half = concat({Var<D>(full<D>(before, of_prefix)), patches}, 0);
+            return weight(name, dinomaly::reshape(concat({half, half}, 1), {tokens_, 1, head_dim}));
+        };
+        if (!cosines_) {
+            const Rotation<D> rotation = model_.encoder.rope(rows_, columns_);
+            cosines_ = table("encoder.cosines", rotation.cos, 1);
+            sines_ = table("encoder.sines", rotation.sin, 0);
+        }
+        return two("Add", two("Mul", x, *cosines_), two("Mul", across, *sines_));
     }
     /// [B, H, N, d] -> [B, N, C].
     Value join(const Value& x) { return reshape(permute(x, {0, 2, 1, 3}), {0, tokens_, width_}); }
 
-    Value mix(const Value& x, const nn::Attention<D>& module, const std::string& name) {
-        const std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
+    /// `is_placed`: it belongs to the encoder, whose places may be rotary.
+    Value mix(const Value& x, const nn::Attention<D>& module, const std::string& name, bool is_placed) {
+        std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
         const std::int64_t head_dim = width_ / module.heads;
+        if (is_placed && model_.config.encoder.position == nn::Position::rotary)
+            for (const std::size_t part : {0, 1}) qkv[part] = turned(qkv[part], head_dim);
         const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
-        const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);      // [B, H, N, d]
-        const Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));  // [B, H, N, N]
+        const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);  // [B, H, N, d]
+        Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));    // [B, H, N, N]
+        if (module.bias.defined()) scores = two("Add", scores, weight(name + ".bias", module.bias(rows_, columns_)));
         const Value weights = graph_.node("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
         return linear(join(two("MatMul", weights, permute(qkv[2], {0, 2, 1, 3}))), module.proj, name + ".proj");
     }
-    Value mix(const Value& x, const nn::LinearAttention<D>& module, const std::string& name) {
+    Value mix(const Value& x, const nn::LinearAttention<D>& module, const std::string& name, bool) {
+        if (module.is_softmax) {
+            nn::Attention<D> softmax;
+            softmax.qkv = module.qkv, softmax.proj = module.proj, softmax.heads = module.heads;
+            return mix(x, softmax, name, false);
+        }
         const std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
         const auto positive = [&](const Value& value) { return two("Add", graph_.node("Elu", {value}), 1); };
         const Value p = positive(permute(qkv[0], {0, 2, 1, 3}));              // [B, H, N, d]
@@ -140,15 +176,18 @@ private:
     }
 
     Value scaled(const Value& x, const nn::LayerScale<D>& module, const std::string& name) {
-        return two("Mul", x, weight(name + ".gamma", module.gamma));
+        return module.is_learned ? two("Mul", x, weight(name + ".gamma", module.gamma)) : x;
     }
     Value scaled(const Value& x, const nn::NoScale<D>&, const std::string&) { return x; }
 
     template <class Block> Value block(const Value& x, const Block& b, const std::string& name) {
         graph_.enter(name);
-        const Value mixed = mix(norm(x, b.norm1, name + ".norm1"), b.attn, name + ".attn");
+        constexpr bool is_placed = std::same_as<Block, nn::EncoderBlock<D>>;
+        const Value mixed = mix(norm(x, b.norm1, name + ".norm1"), b.attn, name + ".attn", is_placed);
         const Value h = two("Add", x, scaled(mixed, b.ls1, name + ".ls1"));
-        const Value changed = mlp(norm(h, b.norm2, name + ".norm2"), b.mlp, name + ".mlp");
+        const Value normal = norm(h, b.norm2, name + ".norm2");
+        const Value changed =
+            nn::with_module(b.mlp, [&](const auto& part) { return mlp(normal, part, name + ".mlp"); });
         return two("Add", h, scaled(changed, b.ls2, name + ".ls2"));
     }
 
@@ -157,7 +196,8 @@ private:
     /// What is added to patches that follow `prefix` rows of zeros: class token, registers, positions [1, N, C].
     Value token_constant() {
         const auto& vit = model_.encoder;
-        const std::vector<float> position = vit.position(rows_, columns_).value().to_vector();
+        std::vector<float> position(static_cast<std::size_t>((1 + rows_ * columns_) * width_), 0.0F);
+        if (vit.config.position == nn::Position::absolute) position = vit.position(rows_, columns_).value().to_vector();
         std::vector<float> values = vit.cls_token.value().to_vector();
         for (std::size_t i = 0; i < values.size(); ++i) values[i] += position[i];
         if (vit.config.registers > 0) {
@@ -190,7 +230,7 @@ private:
         return two("Add", padded, token_constant());
     }
 
-    /// The means of the two groups of kept blocks, all tokens [B, N, C].
+    /// The means of the groups of kept blocks, tokens as the bottleneck sees them [B, N, C].
     Groups encode(const Value& pictures) {
         Value x = tokens(pictures);
         std::vector<Value> kept;
@@ -199,37 +239,71 @@ private:
             if (i == model_.config.kept[kept.size()]) kept.push_back(x);
         }
         graph_.enter("encoder.groups");
-        return means(kept);
+        Groups found = means(kept);
+        const std::int64_t first = model_.config.encoder.prefix() - model_.config.prefix();
+        if (first > 0)
+            for (Value& group : found) group = rows(group, first, tokens_);
+        tokens_ -= first;
+        return found;
     }
 
     /// The decoder's group means in the order of the encoder's.
     Groups decode(const Groups& en) {
+        const Grouping grouping = model_.config.grouping(static_cast<std::int64_t>(model_.config.kept.size()));
         graph_.enter("bottleneck.0");
-        Value x = mlp(two("Mul", two("Add", en[0], en[1]), 0.5), model_.bottleneck[0], "bottleneck.0");
+        std::vector<Value> shares;
+        for (std::size_t g = 0; g < en.size(); ++g)
+            shares.push_back(two("Mul", en[g], grouping.sizes[g] / static_cast<double>(grouping.of_layer.size())));
+        Value x = bottleneck(shares.size() == 1 ? shares[0] : graph_.node("Sum", shares));
         std::vector<Value> outputs;
         for (std::size_t i = 0; i < model_.decoder.size(); ++i)
             outputs.push_back(x = block(x, model_.decoder[i], "decoder." + std::to_string(i)));
         graph_.enter("decoder.groups");
-        const Groups found = means(outputs);
-        return {found[1], found[0]};  // the last blocks restore the first group
+        return means({outputs.rbegin(), outputs.rend()});  // the last blocks restore the first group
     }
 
-    Groups means(const std::vector<Value>& values) {
-        const auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-        const double share = 2 / static_cast<double>(values.size());
-        const auto mean = [&](auto first, auto last) {
-            return two("Mul", graph_.node("Sum", std::vector<Value>(first, last)), share);
-        };
-        return {mean(values.begin(), half), mean(half, values.end())};
+    Value bottleneck(const Value& x) {
+        if (const auto* narrow = std::get_if<nn::NarrowBottleneck<D>>(&model_.bottleneck)) {
+            const Value few = linear(x, narrow->narrow, "bottleneck.0.0");
+            return linear(gelu(linear(few, narrow->fc1, "bottleneck.1.0")), narrow->fc2, "bottleneck.1.3");
+        }
+        return mlp(x, std::get<0>(model_.bottleneck)[0], "bottleneck.0");
+    }
+
+    /// The mean of each group of layers; of layers that are in no group, too.
+    Groups means(const std::vector<Value>& layers) {
+        const Grouping grouping = model_.config.grouping(static_cast<std::int64_t>(layers.size()));
+        Groups found;
+        for (std::size_t g = 0; g < grouping.sizes.size(); ++g) {
+            std::vector<Value> group;
+            for (std::size_t i = 0; i < layers.size(); ++i)
+                if (grouping.of_layer[i] == g) group.push_back(layers[i]);
+            found.push_back(group.size() == 1 ? group[0]
+                                              : two("Mul", graph_.node("Sum", group), 1 / grouping.sizes[g]));
+        }
+        return found;
+    }
+
+    /// Tokens first .. last - 1 of [B, N, C].
+    Value rows(const Value& x, std::int64_t first, std::int64_t last) {
+        return graph_.node("Slice",
+                           {x, graph_.constant(Ints{first}), graph_.constant(Ints{last}), graph_.constant(Ints{1})});
+    }
+
+    /// What the decoder has to restore of a group [B, N, C]: patches, recentred where the model says so.
+    Value target(const Value& x) {
+        const Value patches = rows(x, model_.config.prefix(), tokens_);
+        if (!model_.config.is_recentred) return patches;
+        const std::vector<float> scale(static_cast<std::size_t>(width_), 1.0F);
+        return graph_.node(
+            "LayerNormalization",
+            {two("Sub", patches, rows(x, 0, 1)), graph_.constant("recentring_scale", {width_}, scale)},
+            {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(GroupFeatures<D>::recentring_eps)}});
     }
 
     /// 1 - cos of the patches' features, [B, h w].
     Value distance(const Value& en, const Value& de) {
-        const auto patches = [&](const Value& x) {
-            return graph_.node("Slice", {x, graph_.constant(Ints{model_.config.encoder.prefix()}),
-                                         graph_.constant(Ints{tokens_}), graph_.constant(Ints{1})});
-        };
-        const Value a = patches(en), b = patches(de);
+        const Value a = target(en), b = rows(de, model_.config.prefix(), tokens_);
         const auto length = [&](const Value& x) {
             return two("Max", graph_.node("Sqrt", {sum(two("Mul", x, x), 2, false)}), kernel::cosine_eps);
         };
@@ -239,9 +313,14 @@ private:
 
     Value anomaly_map(const Groups& en, const Groups& de, vision::PictureSize crop) {
         graph_.enter("map");
-        const Value mean = two("Mul", two("Add", distance(en[0], de[0]), distance(en[1], de[1])), 0.5);
-        const auto matrix = [](std::int64_t patches, std::int64_t pixels) {
-            const std::vector<double> values = anomaly::detail::map_matrix(patches, pixels);
+        const std::size_t compared = model_.config.grouping(model_.config.decoder_depth).compared;
+        std::vector<Value> distances;
+        for (std::size_t g = 0; g < compared; ++g) distances.push_back(distance(en[g], de[g]));
+        const Value mean =
+            compared == 1 ? distances[0] : two("Mul", graph_.node("Sum", distances), 1 / static_cast<double>(compared));
+        const auto matrix = [&](std::int64_t patches, std::int64_t pixels) {
+            const auto rim = model_.config.reflect_blur ? anomaly::detail::Rim::mirrored : anomaly::detail::Rim::zero;
+            const std::vector<double> values = anomaly::detail::map_matrix(patches, pixels, rim);
             return std::vector<float>(values.begin(), values.end());
         };
         const std::vector<float> across = matrix(columns_, crop.width);  // [256, w], needed transposed
@@ -268,6 +347,7 @@ private:
 
     const Dinomaly<D>& model_;
     std::int64_t width_, rows_, columns_, tokens_;
+    std::optional<Value> cosines_, sines_;  // of rotary places
     io::onnx::Graph graph_{"dinomaly"};
 };
 
@@ -305,6 +385,8 @@ inline bool export_onnx(const std::filesystem::path& path, const LoadedModel<Cpu
                         std::int64_t opset = io::onnx::first_opset,
                         std::uint64_t external_above = io::onnx::largest_inline) {
     loaded.info.sizes.validate();
+    check(loaded.model.config.modalities == 1, "export", "a model of ", loaded.model.config.modalities,
+          " pictures an object, which has no ONNX form here");
     const detail::OnnxModel model(loaded.model, loaded.info.sizes.crop);
     return io::onnx::write(path, model.graph(),
                            {.opset = opset,

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "dinomaly/encoders/sizes.hpp"
 #include "dinomaly/frozen_model.hpp"
 #include "dinomaly/model_file.hpp"
 #include "dinomaly/tiled.hpp"
@@ -39,7 +40,7 @@ public:
         : Predictor(load_model<D>(model_file), size, crop) {}
     explicit Predictor(const LoadedModel<D>& loaded, vision::PictureSize size = {}, vision::PictureSize crop = {})
         : Predictor(std::make_shared<const FrozenDinomaly<D, W>>(loaded.model), loaded.info) {
-        info_.sizes.replace(size, crop);
+        encoders::set_sizes(info_.sizes, loaded.model.config.encoder, size, crop);
     }
     /// A model that is prepared already.
     Predictor(std::shared_ptr<const FrozenDinomaly<D, W>> model, ModelInfo info)
@@ -63,12 +64,14 @@ public:
     /// Judges a picture of any size, grey or RGB, in tiles where the model has them (tiled.hpp).
     Prediction operator()(const vision::Image& picture) const { return judge_tiled(*this, picture, tile()); }
 
-    /// Judges `count` pictures that are prepared already: pixels [count, 3, height, width] (vision::to_input).
+    /// Judges `count` pictures that are prepared already: pixels [count, 3 modalities, height, width]
+    /// (vision::to_input).
     std::vector<Prediction> judge(std::span<const float> pixels, std::int64_t count) const {
         if (count == 0) return {};
         const vision::PictureSize crop = sizes().crop;
         using T = typename D::compute_type;
-        const Tensor<Full<D>> images({count, 3, crop.height, crop.width}, std::vector<T>(pixels.begin(), pixels.end()));
+        const Tensor<Full<D>> images({count, 3 * model_->config().modalities, crop.height, crop.width},
+                                     std::vector<T>(pixels.begin(), pixels.end()));
         const std::lock_guard lock(work_->mutex);
         work_->replay.feed(work_->images, images);
         work_->replay.run([this] {

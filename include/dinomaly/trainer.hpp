@@ -6,10 +6,11 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,10 +30,14 @@ struct TrainConfig {
     std::int64_t warmup = 100;
     std::int64_t hard_mining_ramp = 1000;
     double lr = 2e-3, final_lr = 2e-4;
+    std::optional<double> decay_ratio = {};  ///< Dinomaly2's schedule, down to this part of lr; final_lr has no meaning
+    double neck_lr = 0;                      ///< of a narrow bottleneck's first layer (Dinomaly2); 0: lr
+    double easy_part = 0.9;                  ///< of the tokens, once the ramp is over
+    double easy_factor = 0.1;                ///< by which their gradient is scaled; 1: no hard mining
     double dropout = 0.2;
     double max_grad_norm = 0.1;
     std::uint64_t seed = 1;
-    optim::StableAdamWConfig optimizer;
+    optim::StableAdamWConfig optimizer = {};
 };
 
 /// What one step tells.
@@ -49,12 +54,16 @@ public:
         : model_(model),
           config_(config),
           encoder_(encoder ? std::move(encoder) : std::make_shared<const FrozenEncoder<D>>(model)),
-          schedule_{config.schedule > 0 ? config.schedule : config.iterations, config.warmup, config.lr,
-                    config.final_lr},
-          optimizer_(trainable(model), config.optimizer) {
+          schedule_(schedule_of(config, config.lr)),
+          neck_schedule_(schedule_of(config, config.neck_lr > 0 ? config.neck_lr : config.lr)),
+          optimizer_(trainable(model), config.optimizer, model.config.neck > 0 ? neck_parameters : 0) {
         check(config.dropout >= 0 && config.dropout < 1, "train", "dropout ", config.dropout, ", 0 <= p < 1 expected");
         check(config.iterations > 0 && config.warmup >= 0 && config.hard_mining_ramp >= 0, "train", config.iterations,
               " iterations, warm-up ", config.warmup, ", ramp ", config.hard_mining_ramp, ": none below zero expected");
+        check(config.neck_lr == 0 || model.config.neck > 0, "train", "a learning rate of ", config.neck_lr,
+              " for a narrow bottleneck, which this model does not have (Dinomaly2)");
+        check(config.easy_part >= 0 && config.easy_part < 1, "train", "an easy part of ", config.easy_part,
+              ", 0 <= part < 1 expected");
     }
 
     /// Iterations done.
@@ -83,9 +92,10 @@ public:
         end();
     }
     void submit(const anomaly::Groups<D>& features) {
-        begin(features[0].size(0) * (features[0].size(1) - model_.config.encoder.prefix()));
+        begin(features[0].size(0) * (features[0].size(1) - model_.config.prefix()));
+        features_.resize(features.size());
         for (std::size_t i = 0; i < features.size(); ++i) learning_.feed(features_[i], features[i].value());
-        learning_.run([&] { run({features_[0], features_[1]}); });
+        learning_.run([&] { run(anomaly::Groups<D>(features_.begin(), features_.end())); });
         for (Tensor<D>& group : features_) learning_.let_go(group);
         end();
     }
@@ -151,23 +161,25 @@ public:
 
 private:
     using T = typename D::compute_type;
-    static constexpr std::int64_t results_kept = 64;  // on the device, before they are read
+    static constexpr std::int64_t results_kept = 64;   // on the device, before they are read
+    static constexpr std::size_t neck_parameters = 2;  // weight and bias of the first layer, the first that are trained
 
     /// Sets what differs from step to step; `tokens` are those of the batch that are compared.
     void begin(std::int64_t tokens) {
         const auto i = static_cast<std::uint64_t>(iteration_);
         streams_.set(nn::Noise::streams_before(i));
-        hard_.set(anomaly::hard_count(tokens, anomaly::easy_fraction(iteration_, config_.hard_mining_ramp)));
+        hard_.set(anomaly::hard_count(tokens,
+                                      anomaly::easy_fraction(iteration_, config_.hard_mining_ramp, config_.easy_part)));
         lr_ = schedule_(iteration_);
-        optimizer_.prepare(lr_);
+        optimizer_.prepare(lr_, neck_schedule_(iteration_));
     }
 
     /// The step itself; all of it may be recorded.
     void run(const anomaly::Groups<D>& features) {
         const nn::Noise noise{config_.dropout, config_.seed, 0, streams_.data()};
-        const anomaly::Groups<Full<D>> en = model_.patches(features),
-                                       de = model_.patches(model_.decode(features, noise));
-        const Var<Full<D>> loss = anomaly::loose_loss(en, de, hard_);
+        const anomaly::Groups<Full<D>> en = model_.features.targets(features),
+                                       de = model_.features.restored(model_.decode(features, noise));
+        const Var<Full<D>> loss = anomaly::loose_loss(en, de, hard_, config_.easy_factor);
         auto trained = model_.trained();
         nn::clear_gradients(trained);
         loss.backward();
@@ -192,6 +204,13 @@ private:
         waiting_ = 0;
     }
 
+    using Schedule = std::function<double(std::int64_t)>;
+    static Schedule schedule_of(const TrainConfig& config, double lr) {
+        const std::int64_t total = config.schedule > 0 ? config.schedule : config.iterations;
+        if (config.decay_ratio) return optim::WarmRatio{total, config.warmup, lr, *config.decay_ratio};
+        return optim::WarmCosine{total, config.warmup, lr, config.final_lr};
+    }
+
     static std::vector<Param<D>> parameters(Dinomaly<D>& model) {
         std::vector<Param<D>> all;
         auto trained = model.trained();
@@ -208,14 +227,14 @@ private:
     Dinomaly<D>& model_;
     TrainConfig config_;
     std::shared_ptr<const FrozenEncoder<D>> encoder_;
-    optim::WarmCosine schedule_;
+    Schedule schedule_, neck_schedule_;
     optim::StableAdamW<Full<D>> optimizer_;
     std::int64_t iteration_ = 0;
     double lr_ = 0;
 
     backend::Replay<D> encoding_, learning_;
     Tensor<Full<D>> images_;                   // what the one reads
-    std::array<Tensor<D>, 2> features_;        // what the other reads
+    std::vector<Tensor<D>> features_;          // what the other reads
     Cell<D, std::uint64_t> streams_;           // of this step's dropout
     Cell<Full<D>, std::int64_t> hard_;         // tokens that count as hard
     Tensor<Full<D>> result_{{2}};              // loss and gradient norm of this step,

@@ -4,7 +4,8 @@
 // Of one picture with P patches of p x p pixels and T = P + prefix tokens, C channels in heads of d:
 //
 //   patch embedding                  3 p^2 C P
-//   a block's linears                12 C^2 T     qkv 3, projection 1, MLP 4 + 4
+//   an encoder block's linears       (4 C^2 + 2 C H) T   qkv 3, projection 1, MLP 2 of hidden width H, 3 where gated
+//   a decoder block's linears        12 C^2 T     H = 4 C
 //   softmax attention of a block     2 C T^2      q k^T and weights v; encoder, blocks up to the last kept one
 //   linear attention of a block      2 C d T      k^T v and q (k^T v); decoder
 //   bottleneck                       8 C^2 T
@@ -41,8 +42,9 @@ inline Work count_work(const DinomalyConfig& config, std::int64_t height, std::i
     const std::int64_t channels = encoder.width, square = channels * channels, patch = encoder.patch;
     const std::int64_t patches = (height / patch) * (width / patch), tokens = patches + encoder.prefix();
     const std::int64_t blocks = config.kept.back() + 1, head_dim = channels / encoder.heads;
+    const std::int64_t mlp = (encoder.is_gated ? 3 : 2) * channels * encoder.hidden_width();
     return {.patch_embedding = 3 * patch * patch * channels * patches,
-            .encoder_linears = blocks * 12 * square * tokens,
+            .encoder_linears = blocks * (4 * square + mlp) * tokens,
             .encoder_attention = blocks * 2 * channels * tokens * tokens,
             .trained_linears = (config.decoder_depth * 12 + 8) * square * tokens,
             .trained_attention = config.decoder_depth * 2 * channels * head_dim * tokens,

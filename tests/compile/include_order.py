@@ -26,7 +26,7 @@ LAYERS = {
     "io": OPS_AND_BELOW | {"nn/module.hpp"},
     "vision": {"core", "backend", "io"},
     "anomaly": OPS_AND_BELOW | {"vision"},
-    "encoders": OPS_AND_BELOW | {"nn", "io", "vision", "model_config.hpp"},
+    "encoders": {"core", "io", "vision", "nn/vit_config.hpp", "model_config.hpp"},
 }
 # These layers need the standard library alone, and in backend/cpu Eigen.
 WITHOUT_THIRD_PARTY = {"core", "backend", "autodiff", "ops", "nn"}

@@ -88,8 +88,8 @@ template <class S> Attention drawn(const AttentionSizes& s, double deviation) {
             draw<S>(count, 2), Values(at(3 * count))};
 }
 
-/// out = softmax(q k^T / sqrt(d)) v, its lse, and dqkv.
-template <class S> Attention softmax_attention(const AttentionSizes& s) {
+/// out = softmax(q k^T / sqrt(d) + bias) v, its lse, and dqkv; bias [H, N, N] or empty.
+template <class S> Attention softmax_attention(const AttentionSizes& s, const Values& bias = {}) {
     Attention a = drawn<S>(s, 2);
     const double scale = 1 / std::sqrt(static_cast<double>(s.head_dim));
     for_each_head(s, [&](const Head& head) {
@@ -100,7 +100,9 @@ template <class S> Attention softmax_attention(const AttentionSizes& s) {
             for (std::int64_t j = 0; j < n; ++j) {
                 double score = 0;
                 for (std::int64_t c = 0; c < d; ++c) score += a.qkv[head.qkv(0, i, c)] * a.qkv[head.qkv(1, j, c)];
-                sum += weights[at(j)] = std::exp(score * scale);
+                score *= scale;
+                if (!bias.empty()) score += bias[at((head.head * n + i) * n + j)];
+                sum += weights[at(j)] = std::exp(score);
             }
             a.lse[head.lse(i)] = std::log(sum);
             double common = 0;
@@ -253,6 +255,23 @@ BOOST_AUTO_TEST_CASE(attention_matches_its_formula) {
     for (const AttentionSizes& s : {AttentionSizes{1, 70, 2, 5}, {2, 9, 3, 96}, {1, 33, 1, 130}}) {
         check_softmax<float>(s);
         check_softmax<bfloat16>(s);
+    }
+}
+
+template <class S> void check_biased(const AttentionSizes& s) {
+    const Values bias = draw<float>(s.heads * s.tokens * s.tokens, 4, 2);
+    const Attention wanted = softmax_attention<S>(s, bias);
+    const Uploaded<S> qkv(wanted.qkv), out(Values(wanted.out.size(), NAN));
+    const Uploaded<float> lse(Values(wanted.lse.size(), NAN)), added(bias);
+    backend::attention_forward(Cuda<S>{}, s, qkv.data(), out.data(), lse.data(), added.data());
+    BOOST_TEST(error(out.values(), wanted.out) < tolerance<S>, "out: " << describe(s));
+    BOOST_TEST(error(lse.values(), wanted.lse) < tolerance<float>, "lse: " << describe(s));
+}
+
+BOOST_AUTO_TEST_CASE(a_bias_is_added_to_the_scores) {
+    for (const AttentionSizes& s : {AttentionSizes{2, 65, 2, 64}, {1, 17, 3, 8}}) {
+        check_biased<float>(s);
+        check_biased<bfloat16>(s);
     }
 }
 

@@ -14,6 +14,7 @@
 #include "dinomaly/trainer.hpp"
 #include "tests/cuda/on_cuda.hpp"
 #include "tests/model/small.hpp"
+#include "tests/nn/encoders.hpp"
 
 using namespace dinomaly;
 using namespace dinomaly::test;
@@ -46,17 +47,33 @@ template <Device D> std::vector<double> trained_values(Dinomaly<D>& model) {
 }
 
 /// The same small model on D: drawn in double, rounded to float.
-template <Device D> Dinomaly<D> same_model() {
-    return small_model<D>(3);
+template <Device D> Dinomaly<D> same_model(const DinomalyConfig& config = small_config()) {
+    return small_model<D>(3, config);
 }
 
-}  // namespace
+/// A Dinomaly2 with a layer that is in no group.
+DinomalyConfig second_config() {
+    DinomalyConfig config = small_config();
+    config.groups = {{0, 1}, {3}};
+    config.is_recentred = true;
+    config.neck = 8;
+    config.attention_eps = 1e-8;
+    return config;
+}
 
-BOOST_AUTO_TEST_CASE(losses_and_weights_follow_the_cpu) {
-    auto cpu_model = same_model<Cpu<float>>();
-    auto gpu_model = same_model<Cuda<float>>();
-    Trainer<Cpu<float>> cpu(cpu_model, short_run());
-    Trainer<Cuda<float>> gpu(gpu_model, short_run());
+TrainConfig second_run() {
+    TrainConfig config = short_run();
+    config.neck_lr = 2e-4;
+    config.decay_ratio = 0.5;
+    config.optimizer.is_amsgrad = false;
+    return config;
+}
+
+void check_training(const DinomalyConfig& made_of, const TrainConfig& run) {
+    auto cpu_model = same_model<Cpu<float>>(made_of);
+    auto gpu_model = same_model<Cuda<float>>(made_of);
+    Trainer<Cpu<float>> cpu(cpu_model, run);
+    Trainer<Cuda<float>> gpu(gpu_model, run);
     const auto expected = results_of(cpu, 8), found = results_of(gpu, 8);
     BOOST_TEST_REQUIRE(found.size() == 8U);
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -68,6 +85,16 @@ BOOST_AUTO_TEST_CASE(losses_and_weights_follow_the_cpu) {
         }
     }
     BOOST_TEST(relative_difference(trained_values(gpu_model), trained_values(cpu_model)) < 1e-4);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(losses_and_weights_follow_the_cpu) {
+    check_training(small_config(), short_run());
+}
+
+BOOST_AUTO_TEST_CASE(those_of_dinomaly2_do) {
+    check_training(second_config(), second_run());
 }
 
 BOOST_AUTO_TEST_CASE(bfloat16_follows_float) {
@@ -171,9 +198,11 @@ BOOST_AUTO_TEST_CASE(a_step_that_fails_changes_nothing) {
     BOOST_TEST(trainer.iteration() == 4);
 }
 
-BOOST_AUTO_TEST_CASE(judgements_agree_with_the_cpu_run_after_run) {
-    const auto cpu_model = same_model<Cpu<float>>();
-    const auto gpu_model = same_model<Cuda<float>>();
+namespace {
+
+void check_judgements(const DinomalyConfig& made_of) {
+    const auto cpu_model = same_model<Cpu<float>>(made_of);
+    const auto gpu_model = same_model<Cuda<float>>(made_of);
     ModelInfo info;
     info.sizes = {.size = 28, .crop = 28};
     const Predictor<Cpu<float>> cpu(std::make_shared<const FrozenDinomaly<Cpu<float>>>(cpu_model), info);
@@ -184,6 +213,28 @@ BOOST_AUTO_TEST_CASE(judgements_agree_with_the_cpu_run_after_run) {
         for (std::size_t i = 0; i < 2; ++i) {
             BOOST_TEST(relative_difference(found[i].map, expected[i].map) < 1e-4, "run " << run);
             BOOST_TEST(std::abs(found[i].score / expected[i].score - 1) < 1e-4F);
+        }
+    }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(judgements_agree_with_the_cpu_run_after_run) {
+    check_judgements(small_config());
+}
+
+BOOST_AUTO_TEST_CASE(those_of_dinomaly2_agree) {
+    check_judgements(second_config());
+}
+
+/// Encoders of all parts, plain and frozen, against the CPU.
+BOOST_AUTO_TEST_CASE(encoders_of_all_parts_give_the_cpus_features) {
+    for (const auto& [name, config] : encoders_of_all_parts()) {
+        const auto expected = plain_features<Cpu<double>>(config);
+        BOOST_TEST_CONTEXT(name) {
+            BOOST_TEST(distance(plain_features<Cuda<float>>(config), expected) < 1e-5);
+            BOOST_TEST((distance(frozen_features<Cuda<float>, float>(config), expected) < 1e-5));
+            BOOST_TEST((distance(frozen_features<Cuda<bfloat16>, bfloat16>(config), expected) < 0.02));
         }
     }
 }

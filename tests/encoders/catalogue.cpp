@@ -7,7 +7,11 @@
 #include <set>
 #include <string>
 
+#include "dinomaly/encoders/encoder_file.hpp"
 #include "dinomaly/encoders/published_results.hpp"
+#include "dinomaly/encoders/recommended.hpp"
+#include "dinomaly/encoders/sizes.hpp"
+#include "dinomaly/model_config.hpp"
 #include "tests/errors.hpp"
 
 namespace dinomaly::encoders {
@@ -53,7 +57,7 @@ BOOST_AUTO_TEST_CASE(each_entry_makes_a_model) {
             BOOST_TEST(keys.insert(entry.key).second);
             BOOST_TEST(find_entry(entry.key) == &entry);
             BOOST_TEST(find_entry(entry.file) == &entry);
-            BOOST_CHECK_NO_THROW(recommended_config(entry.vit).validate());
+            BOOST_CHECK_NO_THROW(variant_config("model", entry.vit));
             const vision::Preprocess sizes = recommended_sizes(entry.vit);
             BOOST_CHECK_NO_THROW(sizes.validate());
             BOOST_CHECK_NO_THROW(check_crop(entry.vit, sizes.crop));
@@ -92,18 +96,19 @@ BOOST_AUTO_TEST_CASE(networks_that_are_the_same_are_found_together) {
 }
 
 BOOST_AUTO_TEST_CASE(kept_blocks_are_the_published_ones) {
-    BOOST_TEST(kept_blocks("f", 12) == published_kept_blocks("f", 12));
-    BOOST_TEST(kept_blocks("f", 24) == published_kept_blocks("f", 24));
-    BOOST_TEST(kept_blocks("f", 40) == (std::vector<std::int64_t>{7, 10, 13, 17, 20, 23, 27, 30}));
+    BOOST_TEST(published_kept_blocks("f", 12) == (std::vector<std::int64_t>{2, 3, 4, 5, 6, 7, 8, 9}));
+    BOOST_TEST(published_kept_blocks("f", 24) == (std::vector<std::int64_t>{4, 6, 8, 10, 12, 14, 16, 18}));
+    BOOST_TEST(published_kept_blocks("f", 40) == (std::vector<std::int64_t>{7, 10, 13, 17, 20, 23, 27, 30}));
     BOOST_TEST(!is_published_depth(40));
-    test::expect_error([] { kept_blocks("small.pth", 11); }, {"[small.pth] an encoder of 11 blocks; 12 (S, B), 24"});
-    BOOST_CHECK_NO_THROW(kept_blocks("f", 13));
+    BOOST_CHECK_NO_THROW(published_kept_blocks("f", 13));
+    test::expect_error([] { published_kept_blocks("small.pth", 11); },
+                       {"[small.pth] an encoder of 11 blocks; 12 (S, B), 24 (L) or more expected"});
 }
 
 BOOST_AUTO_TEST_CASE(dinov3_differs_as_its_published_variant_does) {
-    BOOST_TEST(recommended_config(vit_of("dinov3_vit_base_16")).patches_only);
-    BOOST_TEST(!recommended_config(vit_of("dinov2reg_vit_base_14")).patches_only);
-    BOOST_TEST(!recommended_config(vit_of("beit_vit_base_16")).patches_only);
+    BOOST_TEST(variant_config("model", vit_of("dinov3_vit_base_16")).patches_only);
+    BOOST_TEST(!variant_config("model", vit_of("dinov2reg_vit_base_14")).patches_only);
+    BOOST_TEST(!variant_config("model", vit_of("beit_vit_base_16")).patches_only);
     BOOST_TEST(!recommended_training(vit_of("dinov3_vit_base_16")).amsgrad);
     BOOST_TEST(recommended_training(vit_of("dinov3_vit_base_16")).batch == 16);
     BOOST_TEST(recommended_training(vit_of("dinov3_vit_large_16")).batch == 12);

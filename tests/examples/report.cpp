@@ -245,7 +245,7 @@ struct Judged {
 };
 
 /// A map of one value.
-vision::PictureMap even_map(const vision::Image&, vision::PictureSize drawn) {
+vision::PictureMap even_map(const std::vector<vision::Image>&, vision::PictureSize drawn) {
     return {std::vector<float>(16, 0.2F), 4, 4, drawn, {.size = 56, .crop = 42}};
 }
 

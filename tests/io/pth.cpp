@@ -151,20 +151,53 @@ BOOST_AUTO_TEST_CASE(parameters_are_tensors) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(nothing_is_called_and_objects_among_tensors_are_refused) {
+BOOST_AUTO_TEST_CASE(nothing_is_called_and_objects_are_skipped) {
     const std::filesystem::path witness = scratch_dir("pth") / "called";
     const std::string system_call = call_of_system("touch " + witness.string());
     BOOST_CHECK(refused(pth(system_call), "holds an object made by os.system, expected a dict of tensors"));
     BOOST_CHECK(refused(dict_file(entry("w", system_call)), "holds no tensors; \"w\" is an object made by os.system"));
-    BOOST_CHECK(refused(dict_file(entry("w", pickled::tensor()) + entry("x", system_call)),
-                        "\"x\" is an object made by os.system, expected a tensor"));
-    BOOST_CHECK(refused(dict_file(entry("m", pickled::dict(entry("x", pickled::global("os", "system")) +
-                                                           entry("w", pickled::tensor())))),
-                        "\"m.x\" is the global os.system, expected a tensor"));
-    BOOST_CHECK(refused(dict_file(entry("w", pickled::tensor()) + entry("x", pickled::call(system_call, ""))),
-                        "\"x\" is an object made by os.system"));
+    // Beside tensors, objects are skipped; but not those that hold what a tensor is made of.
+    for (const std::string& object : {system_call, pickled::global("os", "system"), pickled::call(system_call, ""),
+                                      pickled::call(pickled::global("torch", "Size"), pickled::integer(3))})
+        BOOST_TEST(parse(dict_file(entry("w", pickled::tensor()) + entry("x", object))).size() == 1U);
+    const std::string quantised = pickled::call(pickled::global("torch._utils", "_rebuild_qtensor"),
+                                                pickled::tuple("](" + pickled::dict(entry("s", "NQ")) + "e"));
+    BOOST_CHECK(refused(dict_file(entry("m", pickled::dict(entry("w", pickled::tensor()) + entry("o", system_call) +
+                                                           entry("x", quantised)))),
+                        "\"m.x\" is an object made by torch._utils._rebuild_qtensor, expected a tensor"));
     BOOST_CHECK(refused(dict_file(entry("w", pickled::tensor()) + entry("x", "NQ")), "\"x\" is a bare storage"));
     BOOST_TEST(!std::filesystem::exists(witness));
+}
+
+BOOST_AUTO_TEST_CASE(settings_of_lightning_become_metadata) {
+    const auto settings = [](const std::string& keys_and_values) {
+        const io::StateDict dict = parse(dict_file(entry("state_dict", pickled::dict(entry("w", pickled::tensor()))) +
+                                                   entry("hyper_parameters", pickled::dict(keys_and_values))));
+        return dict.metadata.at("hyper_parameters");
+    };
+    const std::string precision = pickled::call(pickled::global("anomalib", "PrecisionType"), pickled::text("float32"));
+    BOOST_TEST(settings(entry("b", "\x89") + entry("precision", precision) + entry("none", "N") +
+                        entry("l", "](" + pickled::integer(2) + precision + pickled::text("t") + "e") +
+                        entry("t", pickled::tuple("\x88")) +
+                        entry("d", pickled::dict(entry("n", pickled::integer(-5)))) +
+                        entry("x", std::string("G\x3f\xe0\0\0\0\0\0\0", 9))) ==
+               R"({"b":false,"d":{"n":-5},"l":[2,"t"],"none":null,"t":[true],"x":0.5})");
+    // Two to the power of thirty texts, by reference, and what never ends.
+    std::string doubling = "](" + pickled::text(std::string(1000, 'x')) + "e";
+    for (int i = 0; i < 7; ++i)
+        doubling = "](" + doubling + std::string("q\x01") +
+                   "h\x01"
+                   "h\x01"
+                   "h\x01"
+                   "h\x01"
+                   "h\x01"
+                   "h\x01"
+                   "h\x01"
+                   "h\x01"
+                   "e";
+    BOOST_TEST(settings(entry("d", doubling)).size() < 4'000'000U);
+    BOOST_TEST(settings(entry("self", std::string("]q\x02h\x02") + "a")).size() < 100U);
+    BOOST_TEST(parse(dict_file(entry("hyper_parameters", "N") + entry("w", pickled::tensor()))).metadata.empty());
 }
 
 BOOST_AUTO_TEST_CASE(files_without_tensors_are_refused) {

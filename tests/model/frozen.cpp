@@ -100,6 +100,6 @@ BOOST_AUTO_TEST_CASE(other_sizes_and_bad_ones) {
     const Tensor<Cpu<double>> wide = normal<Cpu<double>>({1, 3, 28, 56}, random);
     const auto plain = model.anomaly_map(Var<Cpu<double>>(wide)).value().to_vector();
     BOOST_TEST(relative_difference(frozen.anomaly_map(wide).value().to_vector(), plain) < 1e-11);
-    BOOST_CHECK_THROW(frozen.anomaly_map(normal<Cpu<double>>({1, 3, 28, 30}, random)), Error);
+    BOOST_CHECK_THROW(frozen.anomaly_map(normal<Cpu<double>>({1, 3, 28, 13}, random)), Error);
     BOOST_CHECK_THROW(frozen.anomaly_map(normal<Cpu<double>>({1, 4, 28, 28}, random)), Error);
 }

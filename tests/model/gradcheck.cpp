@@ -86,6 +86,25 @@ BOOST_AUTO_TEST_CASE(decoder_block) {
     check_module(nn::Block<D, nn::LinearAttention, nn::NoScale>(width, heads, 1e-8), tokens(), apply);
 }
 
+BOOST_AUTO_TEST_CASE(module_encoder_block_of_every_kind) {
+    using nn::Position;
+    const nn::Places<D> places{2, 2, nn::RotaryPosition<D>(width / heads)(2, 2)}, unturned{2, 2};
+    for (const Position position : {Position::absolute, Position::rotary, Position::relative}) {
+        const bool is_rotary = position == Position::rotary;
+        const nn::VitConfig config{.width = width,
+                                   .heads = heads,
+                                   .grid = 2,
+                                   .hidden = 6,
+                                   .is_gated = is_rotary,
+                                   .has_layer_scale = is_rotary,
+                                   .position = position};
+        const auto in_place = [&](const auto& block, const Var<D>& x) -> Var<D> {
+            return block(x, is_rotary ? places : unturned);
+        };
+        check_module(nn::encoder_block<D>(config), tokens(), in_place);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(noisy_bottleneck) {
     const nn::NoisyBottleneck<D> module(width, 4 * width);
     check_module(module, tokens(), apply);
@@ -141,8 +160,8 @@ BOOST_AUTO_TEST_CASE(whole_dinomaly) {
             auto part = with_inputs.trained();
             std::size_t next = 0;
             nn::for_each_parameter(part, [&](const std::string&, Param<D>& p) { p = in[next++]; });
-            return anomaly::loose_loss(model.patches(features), model.patches(with_inputs.decode(features, noise)),
-                                       0.0);
+            return anomaly::loose_loss(model.features.targets(features),
+                                       model.features.restored(with_inputs.decode(features, noise)), 0.0);
         };
         const GradcheckReport report = gradcheck(f, inputs, {.max_elements = 10});
         BOOST_TEST(report.passed, report);

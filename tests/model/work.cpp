@@ -20,6 +20,14 @@ BOOST_AUTO_TEST_CASE(a_small_model_by_hand) {
     BOOST_TEST(work.first_layer == 9 * 16 * 64);
 }
 
+BOOST_AUTO_TEST_CASE(gated_mlps_of_their_own_width) {
+    DinomalyConfig config = test::small_config();
+    config.encoder.is_gated = true, config.encoder.hidden = 24;
+    const Work work = count_work(config, 28, 42), plain = count_work(test::small_config(), 28, 42);
+    BOOST_TEST(work.encoder_linears == 4 * 9 * (16 * 48 + 16 * 16 + 3 * 16 * 24));
+    BOOST_TEST(work.decoding() == plain.decoding());
+}
+
 // Parts of a step: everything forward once; what is trained backward twice, but for the gradient of the features.
 BOOST_AUTO_TEST_CASE(a_step_of_vit_s_by_hand) {
     const Work work = count_work(published_config("small"), 392, 392);

@@ -106,6 +106,12 @@ template <Device Half> void check_structured_ops() {
                   []<Device D>(const Inputs<D>& in) { return attention(in.x[0], 2); });
     compare<Half>("attention over two stretches of keys", {{1, 601, 3 * 8}}, {},
                   []<Device D>(const Inputs<D>& in) { return attention(in.x[0], 1); });
+    compare<Half>("attention with a bias", {{2, 21, 3 * 32}}, {{2, 21, 21}},
+                  []<Device D>(const Inputs<D>& in) { return attention(in.x[0], 2, in.w[0]); });
+    compare<Half>("rotary", {{2, 21, 3 * 32}}, {}, []<Device D>(const Inputs<D>& in) {
+        const Rotation<Full<D>> turn{full<Full<D>>({20, 8}, 0.6), full<Full<D>>({20, 8}, 0.8)};
+        return rotary(in.x[0], turn, 2);
+    });
     compare<Half>("linear_attention", {{2, 21, 3 * 32}}, {},
                   []<Device D>(const Inputs<D>& in) { return linear_attention(in.x[0], 2, 1e-6); });
     compare<Half>("slice, permute, concat", {{2, 6, 5}, {2, 3, 5}}, {}, []<Device D>(const Inputs<D>& in) {

@@ -88,6 +88,19 @@ BOOST_AUTO_TEST_CASE(ops_of_a_transformer) {
     BOOST_CHECK_THROW(attention(of({1, 2, 12}), 5), Error);
     BOOST_CHECK_THROW(linear_attention(of({1, 2, 12}), 0), Error);
     BOOST_CHECK_THROW(cosine_similarity(of({2, 3}), of({3})), Error);
-    BOOST_CHECK_THROW(patch_embed(of({1, 3, 28, 30}), of({8, 3, 14, 14}), of({8})), Error);
+    expect("[patch_embed] image [1, 3, 28, 13]: at least one patch of 14 x 14 expected", [] {
+        patch_embed(of({1, 3, 28, 13}), of({8, 3, 14, 14}), of({8}));
+    });
+    expect("[attention] qkv [1, 2, 12] and bias [2, 2, 3]: bias [heads, N, N] expected", [] {
+        attention(of({1, 2, 12}), 2, of({2, 2, 3}));
+    });
+    expect(
+        "[rotary] qkv [1, 2, 12] with 1 heads, cosines [3, 2] and sines [3, 2]: [P, head_dim / 2] of an even "
+        "head_dim, P up to N, expected",
+        [] {
+            rotary(of({1, 2, 12}), {of({3, 2}).value(), of({3, 2}).value()}, 1);
+        });
+    expect("[gather] row 3 of x [3, 2]: one of its rows expected", [] { gather(of({3, 2}), {0, 3}); });
+    expect("[gather] x [] and 1 rows: x [T, ..] and numbers of 31 bits expected", [] { gather(of({}), {0}); });
     BOOST_CHECK_THROW(resize_bilinear(of({4, 4}), 0, 4, false), Error);
 }

@@ -30,6 +30,11 @@ BOOST_AUTO_TEST_CASE(attention_over_several_stretches_is_the_composition) {
     y.backward(dy);
     z.backward(dy);
     BOOST_TEST(mismatch(fused.grad(), single.grad(), 1e-11) == "");
+
+    const Tensor<D> bias = draw({2, 700, 700}).tensor<D>(random);
+    Tensor<D> out({1, 700, 16});
+    backend::attention_forward(D{}, {1, 700, 2, 8}, qkv.data(), out.data(), static_cast<double*>(nullptr), bias.data());
+    BOOST_TEST(mismatch(out, attention_composed(Var<D>(qkv), 2, Var<D>(bias)).value(), 1e-12) == "");
 }
 
 // Sums are cut by size: a task that added to another one's sums would add in the order in which threads come.

@@ -117,6 +117,18 @@ class OnnxRuntime(Scene):
         model = self.folder / "eps/model.safetensors"
         self.assert_equal_results(self.export("eps.onnx", model=model), model=model)
 
+    def test_variants_and_other_encoders(self):
+        cases = [("lc14", {"variant": "dinomaly2", "loose_groups": 14}),
+                 ("softmax", {"variant": "dinomaly2", "loose_groups": 1, "decoder_attention": "softmax"})]
+        for family in ("dino", "beit", "dinov3"):
+            encoder = self.folder / f"{family}.safetensors"
+            scene.write_safetensors(encoder, scene.of_family(family, self.weights))
+            cases.append((family, {"encoder": encoder}))
+        for name, changes in cases:
+            with self.subTest(name):
+                model = self.train(name, **changes) / "model.safetensors"
+                self.assert_equal_results(self.export(f"{name}.onnx", model=model), model=model)
+
     def test_weights_in_a_second_file(self):
         self.assert_equal_results(self.export("external.onnx", "--external-data"))
 

@@ -147,6 +147,49 @@ def encoder_tensors(seed=1):
     return tensors
 
 
+def of_family(family, tensors):
+    """The same network as another family has it, under the names of its authors: "dino", "beit", "dinov3"."""
+    numbers = random.Random(family)
+    out = {}
+
+    def drawn(shape, deviation):
+        count = 1
+        for size in shape:
+            count *= size
+        return list(shape), [numbers.gauss(0, deviation) for _ in range(count)]
+
+    def rows(tensor, first, last):
+        shape, values = tensor
+        row = len(values) // shape[0]
+        return [last - first, *shape[1:]], values[first * row:last * row]
+
+    for name, tensor in tensors.items():
+        block, end = name.rpartition("attn.qkv")[0], name.rsplit(".", 1)[-1]
+        if family == "dino" and end == "gamma" or family != "dino" and name == "pos_embed":
+            continue
+        if family == "beit" and end == "gamma":
+            name = name[:-len("ls1.gamma")] + "gamma_" + name[-len("1.gamma")]
+        if family == "beit" and name.endswith("qkv.bias"):
+            out[block + "attn.q_bias"], out[block + "attn.v_bias"] = drawn([WIDTH], 0.1), drawn([WIDTH], 0.1)
+            out[block + "attn.relative_position_bias_table"] = drawn([(2 * GRID - 1) ** 2 + 3, WIDTH // 64], 0.5)
+            continue
+        if family == "dinov3" and ".mlp.fc1." in name:
+            half = tensor[0][0] // 2
+            for part, first in (("w1", 0), ("w2", half)):
+                out[name.replace("fc1", part)] = rows(tensor, first, first + half)
+            continue
+        if family == "dinov3" and ".mlp.fc2." in name:
+            name = name.replace("fc2", "w3")
+            tensor = drawn([WIDTH, 2 * WIDTH], 0.1) if end == "weight" else tensor
+        if family == "dinov3" and name.endswith("qkv.bias"):
+            out[name + "_mask"] = [3 * WIDTH], [1.0] * WIDTH + [0.0] * WIDTH + [1.0] * WIDTH
+        out[name] = tensor
+    if family == "dinov3":
+        out["storage_tokens"] = drawn([1, 4, WIDTH], 0.1)
+        out["rope_embed.periods"] = [16], [100 ** (j / 16) for j in range(16)]
+    return out
+
+
 # --- runs
 
 

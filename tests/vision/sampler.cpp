@@ -71,3 +71,17 @@ BOOST_AUTO_TEST_CASE(too_few_pictures_are_refused) {
     BOOST_CHECK_THROW(Sampler(7, 7, 1).batch(-1), Error);
     BOOST_TEST(Sampler(7, 7, 1).batch(0).size() == 7U);
 }
+
+BOOST_AUTO_TEST_CASE(too_few_pictures_can_be_repeated) {
+    Sampler sampler(3, 7, 5, TooFew::repeat);
+    Order all;
+    for (std::int64_t i = 0; i < 3; ++i) {
+        const Order batch = sampler.batch(i);
+        BOOST_TEST(batch.size() == 7U);
+        all.insert(all.end(), batch.begin(), batch.end());
+    }
+    for (std::int64_t epoch = 0; epoch < 7; ++epoch)
+        BOOST_CHECK(Order(all.begin() + 3 * epoch, all.begin() + 3 * epoch + 3) == epoch_order(3, 5, epoch));
+    BOOST_CHECK(Sampler(3, 7, 5, TooFew::repeat).batch(2) == Order(all.begin() + 14, all.end()));
+    BOOST_CHECK_THROW(Sampler(0, 7, 5, TooFew::repeat), Error);
+}

@@ -41,10 +41,11 @@ void add_convert(CLI::App& app, Action& action) {
         ->check(CLI::IsMember({"f32", "f16", "bf16"}))
         ->capture_default_str();
     command
-        ->add_option("--to", options->to,
-                     "same: all tensors as they are; authors: a whole model, exactly the names that the authors' "
-                     "PyTorch code loads; encoder: its encoder alone, as DINOv2 is published; trained: bottleneck and "
-                     "decoder alone")
+        ->add_option(
+            "--to", options->to,
+            "same: all tensors as they are; authors: a whole model, exactly the names that the authors' "
+            "PyTorch code loads; encoder: its encoder alone, or a published one, under the names of its authors' code; "
+            "trained: bottleneck and decoder alone")
         ->check(CLI::IsMember({"same", "authors", "encoder", "trained"}))
         ->capture_default_str();
     command->callback([options, &action] { action = [options] { return run_convert(*options); }; });

@@ -51,23 +51,33 @@ void add_classes(CLI::App& command, std::vector<std::string>& classes) {
 
 void add_data_options(CLI::App& command, DataOptions& options) {
     command
-        .add_option(
-            "--data", options.data,
-            "Root of the data set: CLASS/train/good and CLASS/test, VisA_pytorch, realiad_1024 with its lists, or "
-            "a folder of good pictures")
+        .add_option("--data", options.data,
+                    "Root of the data set: CLASS/train/good and CLASS/test, VisA_pytorch, realiad_1024 with its lists, "
+                    "MANTA-Tiny, MulSen-AD, MVTec 3D-AD, or a folder of good pictures")
         ->required()
         ->type_name("DIR");
     command
         .add_option("--dataset", options.dataset,
                     "The data set, and with it the layout; auto recognises it and says why")
-        ->check(CLI::IsMember({"auto", "mvtec", "visa", "realiad", "mpdd", "folder"}))
+        ->check(CLI::IsMember({"auto", "mvtec", "visa", "realiad", "mpdd", "manta", "mulsen", "mvtec3d", "folder"}))
         ->capture_default_str();
     command
         .add_option("--lists", options.lists,
                     "Real-IAD: the folder of lists below DIR, as realiad_jsons_sv or realiad_jsons_fuiad_0.1")
         ->type_name("NAME")
         ->capture_default_str();
+    command.add_flag("--multi-view", options.multi_view,
+                     "Real-IAD: the pictures in one folder are views of one object and judged together. Those of "
+                     "MANTA-Tiny are in any case");
     add_classes(command, options.classes);
+}
+
+void add_switch(CLI::App& command, const std::string& name, bool& value, const std::string& what) {
+    command
+        .add_option_function<std::string>(
+            name, [&value](const std::string& text) { value = text == "on"; }, what)
+        ->check(CLI::IsMember({"on", "off"}))
+        ->default_str(value ? "on" : "off");
 }
 
 void add_memory_limit(CLI::App& command, std::size_t& limit) {

@@ -28,6 +28,8 @@ void add_precision(CLI::App& command, std::string& precision, bool judges);
 void add_classes(CLI::App& command, std::vector<std::string>& classes);
 /// --data, --dataset, --lists and --classes.
 void add_data_options(CLI::App& command, DataOptions& options);
+/// An option that is "on" or "off"; what `value` holds is its default.
+void add_switch(CLI::App& command, const std::string& name, bool& value, const std::string& what);
 void add_memory_limit(CLI::App& command, std::size_t& limit);
 /// An option like 448, or 512x448 (width x height); what `size` holds is its default.
 void add_size(CLI::App& command, const std::string& name, vision::PictureSize& size, const std::string& what);

@@ -81,6 +81,14 @@ void add_predict(CLI::App& app, Action& action) {
                             "Pictures, folders of pictures, or - for paths from standard input, one "
                             "a line, each answered at once");
     pictures->type_name("PATH");
+    command
+        ->add_option(
+            "--object", o.object,
+            "What is judged together and has one score: each picture alone; a strip of five views side by "
+            "side, as in MANTA-Tiny; the views in a folder; or a pair of pictures in folders RGB and Infrared. "
+            "A model of pictures with depths finds them in the folders z or xyz beside rgb")
+        ->check(CLI::IsMember({"picture", "strip", "folder", "pair"}))
+        ->capture_default_str();
     add_watch(*command, o.watch)->excludes(pictures);
     add_file_sizes(*command, o.size, o.crop);
     add_file_tile(*command, o.tile);

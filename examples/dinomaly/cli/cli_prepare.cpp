@@ -7,6 +7,24 @@
 
 namespace dinomaly::program {
 
+namespace {
+
+void add_prepare_mvtec3d(CLI::App& prepare, Action& action) {
+    CLI::App* command =
+        add_command(prepare, "mvtec3d",
+                    "Write the depths of MVTec 3D-AD, z/NAME.tiff beside xyz/NAME.tiff, holes filled in "
+                    "three passes; the ground plane and clutter stay as they are. Goes on where it "
+                    "stopped",
+                    "dinomaly prepare mvtec3d --data mvtec_3d");
+    const auto options = std::make_shared<PrepareMvtec3dOptions>();
+    command->add_option("--data", options->data, "MVTec 3D-AD as shipped, or one class of it")
+        ->required()
+        ->type_name("DIR");
+    command->callback([options, &action] { action = [options] { return run_prepare_mvtec3d(*options); }; });
+}
+
+}  // namespace
+
 void add_prepare(CLI::App& app, Action& action) {
     constexpr const char* example =
         "dinomaly prepare visa --data VisA --split VisA/split_csv/1cls.csv --out VisA_pytorch";
@@ -27,6 +45,7 @@ void add_prepare(CLI::App& app, Action& action) {
         ->type_name("DIR");
     command->add_flag("--link", o.link, "Hard links instead of copies of the pictures, where the file system has them");
     command->callback([options, &action] { action = [options] { return run_prepare_visa(*options); }; });
+    add_prepare_mvtec3d(*prepare, action);
 }
 
 }  // namespace dinomaly::program

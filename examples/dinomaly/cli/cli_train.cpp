@@ -38,6 +38,12 @@ void declare_setting(CLI::App& command, TrainOptions& o) {
                      "One model for all classes, or one for each, trained alone in RUN/CLASS, one after another")
         ->check(CLI::IsMember({multi_class, class_separated}))
         ->capture_default_str();
+    setting
+        ->add_option("--shot", o.shot,
+                     "Few-shot: so many pictures of each class are learnt from, drawn by --seed as the authors' script "
+                     "draws them, each time another part of them, turned and mirrored; 0: all, as they are")
+        ->check(not_negative())
+        ->capture_default_str();
     CLI::Option* seed =
         setting->add_option("--seed", o.settings.seed, "Seed of the first weights, the noise and the order")
             ->check(not_negative())
@@ -75,22 +81,80 @@ void declare_learning(CLI::App& command, TrainOptions& o) {
     learning->add_option("--warmup", s.warmup, "Iterations in which the learning rate rises")
         ->check(not_negative())
         ->capture_default_str();
-    learning->add_option("--hard-mining-ramp", s.hard_mining_ramp, "Iterations until 90 % of the points count as easy")
+    learning
+        ->add_option("--hard-mining-ramp", s.hard_mining_ramp,
+                     "Iterations until as many points count as easy as --easy-part says")
         ->check(not_negative())
+        ->capture_default_str();
+    learning->add_option("--easy-part", s.easy_part, "Part of the points that counts as easy in the end")
+        ->check(CLI::Range(0.0, 0.999))
+        ->capture_default_str();
+    learning
+        ->add_option("--easy-factor", s.easy_factor, "By what an easy point's gradient is scaled; 1: all pull alike")
+        ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     learning->add_option("--lr", s.lr, "Learning rate after the warm-up")->check(not_negative())->capture_default_str();
     learning->add_option("--final-lr", s.final_lr, "Learning rate at the schedule's end")
         ->check(not_negative())
         ->capture_default_str();
+    learning
+        ->add_option("--decay-ratio", s.decay_ratio,
+                     "Dinomaly2's schedule: the learning rate falls to this part of --lr, and --final-lr is not used; "
+                     "1: it stays")
+        ->check(CLI::Range(0.0, 1.0));
+    learning
+        ->add_option("--neck-lr", s.neck_lr, "Learning rate of the first layer of Dinomaly2's bottleneck; 0: as --lr")
+        ->check(not_negative())
+        ->capture_default_str();
+    add_switch(*learning, "--amsgrad", s.amsgrad, "StableAdamW divides by the largest second moment so far");
     learning->add_option("--adam-eps", s.adam_eps, "Added to the denominator of StableAdamW, above 0")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     learning->add_option("--dropout", s.dropout, "Noise of the bottleneck; 0.4 for very diverse data")
         ->check(CLI::Range(0.0, 0.999))
         ->capture_default_str();
-    learning->add_option("--attention-eps", o.attention_eps, "Guard of the linear attention; 1e-6 where a loss is NaN")
+    learning
+        ->add_option("--attention-eps", o.variant.attention_eps,
+                     "Guard of the linear attention, by default 0, of Dinomaly2 1e-8; 1e-6 where a loss is NaN")
+        ->check(not_negative());
+}
+
+void declare_reading(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* reading = command.add_option_group("Encoder");
+    reading
+        ->add_option("--encoder-heads", o.reading.heads,
+                     "Heads of the encoder, which its file does not tell; 0: as known of its family. 6 is what the "
+                     "authors run MoCo-v3 S with, which was trained with 12")
         ->check(not_negative())
         ->capture_default_str();
+    add_switch(*reading, "--bf16-periods", o.reading.bf16_periods,
+               "Of DINOv3 from timm or Hugging Face: round the rotary periods to bfloat16, as the official files do");
+}
+
+void declare_variant(CLI::App& command, TrainOptions& o) {
+    VariantOptions& v = o.variant;
+    CLI::Option_group* variant = command.add_option_group("Variant");
+    variant
+        ->add_option_function<std::string>(
+            "--variant", [&v](const std::string& name) { v.is_second = name == dinomaly2; },
+            "Dinomaly (CVPR 2025), or Dinomaly2 (2026): a narrow bottleneck, recentred targets, and the values that "
+            "its authors have for what is not given")
+        ->check(CLI::IsMember({"dinomaly", dinomaly2}))
+        ->default_str(v.is_second ? dinomaly2 : "dinomaly");
+    variant
+        ->add_option("--loose-groups", v.loose_groups,
+                     "Of Dinomaly2: which of the eight layers are compared together: 0 each alone, 1 all, 2 halves, 3 "
+                     "or 4 groups; 11, 12, 14: one, two or four single layers")
+        ->check(CLI::IsMember({0, 1, 2, 3, 4, 11, 12, 14}))
+        ->capture_default_str();
+    add_switch(*variant, "--recentre", v.is_recentred,
+               "Of Dinomaly2: targets are what distinguishes a patch from the class token");
+    variant
+        ->add_option_function<std::string>(
+            "--decoder-attention", [&v](const std::string& name) { v.softmax_decoder = name == "softmax"; },
+            "Of Dinomaly2: how the decoder mixes tokens")
+        ->check(CLI::IsMember({"linear", "softmax"}))
+        ->default_str(v.softmax_decoder ? "softmax" : "linear");
 }
 
 void declare_running(CLI::App& command, TrainOptions& o) {
@@ -136,7 +200,18 @@ struct TrainCommand {
     std::string note;
 };
 
-/// Fills what the command line left open: from the file, or that of the run that is resumed, then from the preset.
+void fill_from_preset(CLI::App& command, TrainCommand& train) {
+    const TrainOptions& o = train.options;
+    const Preset preset = find_preset(o.preset, o.setting);
+    const std::string name = "preset " + o.preset + ", " + o.setting;
+    check(!o.variant.is_second || preset.values.contains("variant"), "--preset", name, ": the values of Dinomaly, but ",
+          dinomaly2, " is asked for");
+    fill_options(command, preset.values, name, name, train.sources);
+    train.note = name + ": " + preset.published;
+}
+
+/// Fills what the command line left open: from the file, or that of the run that is resumed, then from the preset, then
+/// from the variant.
 void settle(CLI::App& command, TrainCommand& train) {
     TrainOptions& o = train.options;
     train.sources = given_options(command);
@@ -150,17 +225,16 @@ void settle(CLI::App& command, TrainCommand& train) {
         if (command.count("--seed") > 0) values.erase("seeds");  // one was asked for
         fill_options(command, values, file.string(), "config " + file.string(), train.sources);
     }
-    if (o.preset.empty()) return;
-    const Preset preset = find_preset(o.preset, o.setting);
-    const std::string name = "preset " + o.preset + ", " + o.setting;
-    fill_options(command, preset.values, name, name, train.sources);
-    train.note = name + ": " + preset.published;
+    if (!o.preset.empty()) fill_from_preset(command, train);
+    if (o.variant.is_second)
+        fill_options(command, second_variant_values(), dinomaly2, std::string("variant ") + dinomaly2, train.sources);
 }
 
 /// Fills what is still open with what the encoder is used with.
 void settle_encoder(CLI::App& command, TrainCommand& train) {
     const std::string file = train.options.encoder.string();
-    fill_options(command, encoder_values(train.options.encoder), file, "encoder " + file, train.sources);
+    fill_options(command, encoder_values(train.options.encoder, train.options.reading), file, "encoder " + file,
+                 train.sources);
 }
 
 int run(const CLI::App& command, const TrainCommand& train) {
@@ -176,13 +250,17 @@ int run(const CLI::App& command, const TrainCommand& train) {
 
 void declare_train_options(CLI::App& command, TrainOptions& options) {
     add_data_options(command, options);
-    command.add_option("--encoder", options.encoder, "Published weights, .pth or .safetensors; 'dinomaly encoders' lists which")
+    command
+        .add_option("--encoder", options.encoder,
+                    "Published weights, .pth or .safetensors; 'dinomaly encoders' lists which")
         ->required()
         ->type_name("FILE");
     command.add_option("--out", options.out, "Folder of the run; must not exist yet, but for --resume")
         ->required()
         ->type_name("RUN");
     declare_setting(command, options);
+    declare_reading(command, options);
+    declare_variant(command, options);
     declare_sizes(command, options);
     declare_learning(command, options);
     declare_running(command, options);

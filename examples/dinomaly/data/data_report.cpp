@@ -12,6 +12,7 @@
 
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/hash.hpp"
+#include "dinomaly/vision/objects.hpp"
 
 namespace dinomaly::program {
 
@@ -57,6 +58,7 @@ public:
             << " to judge (" << count_bad(data_.test) << " of them bad)";
         if (!sizes_.empty()) out << "; " << sizes_text() << color_text();
         out << masks_text() << '\n';
+        write_objects(out);
         note_published();
         note_training();
         note_masks();
@@ -74,6 +76,20 @@ private:
         return static_cast<std::size_t>(std::ranges::count(samples, true, &Sample::anomalous));
     }
 
+    /// How many objects there are, where several pictures are judged together or seen together.
+    void write_objects(std::ostream& out) const {
+        const std::vector<Sample>& some = data_.train.empty() ? data_.test : data_.train;
+        if (!some.front().depth.empty())
+            out << "  each with its depths, " << some.front().depth.parent_path().filename().string() << '\n';
+        if (data_.fusion == vision::ScoreFusion::single) return;
+        const vision::ObjectCounts counts = vision::count_objects(data_.test);
+        out << "  "
+            << (data_.fusion == vision::ScoreFusion::sum ? "pairs of an RGB and an infrared picture"
+                                                         : "views of objects")
+            << ": " << counted(vision::objects_of(data_.train).size(), "object") << " to learn from, "
+            << counts.good + counts.bad << " to judge (" << counts.bad << " of them bad)\n";
+    }
+
     /// A path below the root, as it is short.
     std::string short_name(const fs::path& path) const { return path.lexically_relative(whole_.root).generic_string(); }
 
@@ -84,7 +100,10 @@ private:
     void look() {
         std::size_t number = 0;
         for (const std::vector<Sample>* samples : {&data_.train, &data_.test})
-            for (const Sample& sample : *samples) {
+            for (std::size_t i = 0; i < samples->size(); ++i) {
+                const Sample& sample = (*samples)[i];
+                if (i > 0 && sample.picture == (*samples)[i - 1].picture) continue;  // another view of it
+                if (!sample.depth.empty()) look_into(sample.depth, false);
                 const bool opened = number++ % step_ == 0;
                 const PictureSize picture = look_into(sample.picture, opened);
                 if (picture != PictureSize{}) ++sizes_[{picture.width, picture.height}];
@@ -188,7 +207,7 @@ private:
     void note_published() {
         const bool other_lists = whole_.kind == vision::DataSetKind::realiad && whole_.lists != "realiad_jsons";
         const vision::PublishedClass* published = vision::find_published(whole_.kind, data_.name);
-        if (whole_.kind == vision::DataSetKind::folder) return;
+        if (vision::published_classes(whole_.kind).empty()) return;
         if (published == nullptr) {
             note('\'' + data_.name + "' is no class of " + vision::data_set_name(whole_.kind));
             return;
@@ -235,6 +254,7 @@ private:
             const std::uintmax_t bytes = bytes_of(sample.picture);
             const auto alike = by_bytes.find(bytes);
             if (bytes == 0 || alike == by_bytes.end()) continue;
+            if (!suspects.empty() && *suspects.back() == sample.picture) continue;  // another view of it
             suspects.push_back(&sample.picture);
             to_read += bytes * (1 + (seen.insert(bytes).second ? alike->second.size() : 0));
         }

@@ -20,20 +20,13 @@ struct ModelFile {
     std::filesystem::path path;
     vision::PictureSize size, crop;
 };
-/// A published encoder and a part to be trained.
-struct EncoderFile {
-    std::filesystem::path path;
-    vision::Preprocess sizes;
-    std::uint64_t seed;
-    double attention_eps;
-};
 /// Random weights, for measurements.
 struct RandomWeights {
     std::string architecture;
     vision::Preprocess sizes;
     std::uint64_t seed;
 };
-using ModelSource = std::variant<ModelFile, EncoderFile, RandomWeights>;
+using ModelSource = std::variant<ModelFile, NewModel, RandomWeights>;
 
 /// See Training.
 class AnyTraining {

@@ -21,13 +21,36 @@ std::string millions(std::int64_t count) {
     return text.str();
 }
 
-/// "ViT-S/14", or "ViT" for a width that has no name.
+/// "ViT-S/14", or "ViT/14" for a width that has no name.
+std::string short_text(const nn::VitConfig& config) {
+    std::string text = "ViT";
+    for (const auto& [width, letter] : {std::pair{384, "-S"}, {768, "-B"}, {1024, "-L"}, {1536, "-g"}})
+        if (config.width == width) text += letter;
+    return text + '/' + std::to_string(config.patch);
+}
+
 std::string encoder_text(const nn::VitConfig& config) {
-    const char* letter = config.width == 384 ? "-S" : config.width == 768 ? "-B" : config.width == 1024 ? "-L" : "";
     std::ostringstream text;
-    text << "ViT" << letter << '/' << config.patch << ": width " << config.width << ", " << config.depth << " blocks, "
-         << config.heads << " heads, " << config.registers << " registers, position grid " << config.grid << 'x'
-         << config.grid;
+    text << short_text(config) << ": width " << config.width << ", " << config.depth << " blocks, " << config.heads
+         << " heads, " << config.registers << " registers, ";
+    switch (config.position) {
+        case nn::Position::absolute: text << "position grid " << config.grid << 'x' << config.grid; break;
+        case nn::Position::rotary: text << "rotary positions"; break;
+        case nn::Position::relative: text << "relative positions of " << config.grid << 'x' << config.grid; break;
+    }
+    if (config.is_gated) text << ", gated MLP of " << config.hidden_width();
+    if (!config.has_layer_scale) text << ", no layer scale";
+    return text.str();
+}
+
+/// "", or what makes a model another one than that of the paper.
+std::string variant_text(const DinomalyConfig& config) {
+    std::ostringstream text;
+    if (config.neck > 0) text << "; Dinomaly2, " << config.grouping(config.decoder_depth).compared << " groups";
+    if (config.neck > 0 && !config.is_recentred) text << ", not recentred";
+    if (config.softmax_decoder) text << ", softmax attention";
+    if (config.modalities > 1) text << ", " << config.modalities << " pictures an object";
+    if (config.patches_only) text << "; patches alone are restored";
     return text.str();
 }
 
@@ -54,9 +77,8 @@ Engine Engine::open(const std::filesystem::path& file, vision::PictureSize size,
                     const Target& target) {
     return Engine(make_model(ModelFile{file, size, crop}, target), target);
 }
-Engine Engine::create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                      double attention_eps, const Target& target) {
-    return Engine(make_model(EncoderFile{encoder, sizes, seed, attention_eps}, target), target);
+Engine Engine::create(const NewModel& model, const Target& target) {
+    return Engine(make_model(model, target), target);
 }
 Engine Engine::random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
                       const Target& target) {
@@ -100,16 +122,19 @@ std::size_t Engine::element_size() const {
 
 std::string Engine::description() const {
     return encoder_text(model_->config.encoder) + "; " + millions(model_->parameters) + " parameters, " +
-           millions(model_->trained_parameters) + " of them trained";
+           millions(model_->trained_parameters) + " of them trained" + variant_text(model_->config);
 }
 
 std::string Engine::architecture() const {
-    const nn::VitConfig& found = model_->config.encoder;
+    const DinomalyConfig& found = model_->config;
     for (const char* name : {"small", "base", "large"}) {
-        const nn::VitConfig known = published_config(name).encoder;
-        if (known.width == found.width && known.depth == found.depth) return name;
+        DinomalyConfig known = published_config(name, found.encoder.registers);
+        known.attention_eps = found.attention_eps;
+        if (known == found) return name;
     }
-    return "width " + std::to_string(found.width);
+    const std::string name = short_text(found.encoder);
+    return (name.find('-') == std::string::npos ? "width " + std::to_string(found.encoder.width) : name) +
+           variant_text(found);
 }
 
 std::int64_t Engine::judging_work() const {
@@ -188,11 +213,20 @@ void trim_memory() {
 
 std::optional<std::string> recognise(const io::StateDict& dict) {
     try {
-        if (dict.contains("patch_embed.proj.weight")) return "DINOv2 encoder " + encoder_text(recognise_encoder(dict));
-        if (dict.contains("encoder.patch_embed.proj.weight") && dict.contains("decoder.0.norm1.weight"))
-            return "Dinomaly with encoder " + encoder_text(recognise_encoder(dict, "encoder."));
-    } catch (const Error&) {
-        return std::nullopt;  // the names are familiar, the shapes are not
+        if (encoders::looks_like_encoder(dict)) {
+            const encoders::EncoderFile found = encoders::read_encoder(dict);
+            return found.family + " encoder " + encoder_text(found.config);
+        }
+        const bool is_anomalib = is_anomalib_file(dict);
+        if (is_anomalib || (encoders::find_encoder(dict) && dict.contains("decoder.0.norm1.weight"))) {
+            DinomalyConfig config;
+            ModelInfo info;
+            read_info(dict, config, info);
+            return (is_anomalib ? "anomalib's Dinomaly with encoder " : "Dinomaly with encoder ") +
+                   encoder_text(config.encoder);
+        }
+    } catch (const Error& error) {
+        return std::string("not known: ") + error.what();
     }
     if (dict.contains("bottleneck.0.fc1.weight") && dict.metadata.contains("iteration"))
         return "state of a training run at iteration " + dict.metadata.at("iteration");

@@ -13,13 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "dinomaly/encoders/encoder_options.hpp"
 #include "dinomaly/io/state_dict.hpp"
+#include "dinomaly/model_config.hpp"
 #include "dinomaly/vision/preprocess.hpp"
 #include "engine/target.hpp"
-
-namespace dinomaly {
-struct DinomalyConfig;
-}
 
 namespace dinomaly::program {
 
@@ -38,7 +36,11 @@ struct TrainSettings {
     std::int64_t hard_mining_ramp = 1000;
     double lr = 2e-3;
     double final_lr = 2e-4;
+    std::optional<double> decay_ratio;  ///< Dinomaly2's schedule, down to this part of lr
+    double neck_lr = 0;                 ///< of a narrow bottleneck's first layer; 0: lr
+    double easy_part = 0.9, easy_factor = 0.1;
     double adam_eps = 1e-10;  ///< added to the denominator of StableAdamW
+    bool amsgrad = true;
     double dropout = 0.2;
     std::uint64_t seed = 1;
 };
@@ -61,6 +63,15 @@ struct Step {
     double loss = 0, grad_norm = 0, lr = 0;
 };
 
+/// A published encoder with a part to be trained, drawn from seed.
+struct NewModel {
+    std::filesystem::path encoder;
+    vision::Preprocess sizes;
+    std::uint64_t seed = 1;
+    VariantOptions variant = {};
+    encoders::EncoderOptions reading = {};
+};
+
 class AnyModel;
 class AnyTraining;
 
@@ -70,9 +81,7 @@ public:
     /// Reads a model file for judging alone; sizes above zero replace the file's.
     static Engine open(const std::filesystem::path& file, vision::PictureSize size, vision::PictureSize crop,
                        const Target& target);
-    /// A published encoder with a part to be trained, drawn from seed.
-    static Engine create(const std::filesystem::path& encoder, const vision::Preprocess& sizes, std::uint64_t seed,
-                         double attention_eps, const Target& target);
+    static Engine create(const NewModel& model, const Target& target);
     /// "small", "base" or "large" with 4 registers and random weights: for measurements.
     static Engine random(const std::string& architecture, const vision::Preprocess& sizes, std::uint64_t seed,
                          const Target& target);
@@ -99,7 +108,7 @@ public:
     std::size_t element_size() const;
     /// "ViT-S/14, width 384, 12 blocks, 0 registers; 22.1 M parameters, of which .. are trained".
     std::string description() const;
-    /// "small", "base", "large", or "width 128".
+    /// "small", "base" or "large" for the paper's own models, else "ViT-B/16; Dinomaly2, 2 groups".
     std::string architecture() const;
     /// Multiply-adds of judging one picture (dinomaly/work.hpp).
     std::int64_t judging_work() const;
@@ -159,7 +168,8 @@ int use_threads(int threads);
 /// Gives memory that waits for reuse back to the system; worth it before work of another kind.
 void trim_memory();
 
-/// What the tensors of a file are: "DINOv2 encoder ViT-S/14 ..", "Dinomaly with ..", or nothing when not known.
+/// What the tensors of a file are: "DINOv2 encoder ViT-S/14 ..", "Dinomaly with ..", "not known: " and why an encoder's
+/// or a model's file cannot be read, or nothing when they are neither.
 std::optional<std::string> recognise(const io::StateDict& dict);
 
 }  // namespace dinomaly::program

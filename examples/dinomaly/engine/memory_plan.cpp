@@ -96,7 +96,7 @@ std::size_t check_memory(const Engine& engine, const MemoryUse& all_use, std::si
 
 std::size_t feature_bytes(const Engine& engine, const FeatureStore& store) {
     const FeatureSizes sizes = FeatureSizes::of(engine.config(), engine.sizes().crop);
-    return store.pictures.size() * 2 * sizes.group_bytes(engine.element_size());
+    return store.pictures.size() * sizes.bytes(engine.element_size());
 }
 
 FeatureStore choose_feature_store(const TrainOptions& options, const Engine& engine, const MemoryUse& use,

@@ -14,10 +14,11 @@
 
 namespace dinomaly::program {
 
-/// Pixels [count, 3, height, width].
+/// Pixels [count, 3 modalities, height, width].
 template <Device D>
-Tensor<Full<D>> image_tensor(std::span<const float> pixels, std::int64_t count, vision::PictureSize crop) {
-    return {{count, 3, crop.height, crop.width}, pixels};
+Tensor<Full<D>> image_tensor(std::span<const float> pixels, std::int64_t count, std::int64_t modalities,
+                             vision::PictureSize crop) {
+    return {{count, 3 * modalities, crop.height, crop.width}, pixels};
 }
 
 /// Training of a model that outlives it. `changed` is called after each step.
@@ -26,6 +27,7 @@ public:
     TrainingOnDevice(Dinomaly<D>& model, vision::PictureSize crop, const TrainSettings& settings,
                      std::shared_ptr<const FrozenEncoder<D>> encoder, std::function<void()> changed)
         : crop_(crop),
+          modalities_(model.config.modalities),
           sizes_(FeatureSizes::of(model.config, crop)),
           trainer_(model, config(settings), std::move(encoder)),
           changed_(std::move(changed)) {
@@ -45,7 +47,7 @@ public:
 
     void submit(std::span<const std::size_t> pictures, std::span<const std::size_t> unknown,
                 std::span<const float> pixels) override {
-        const auto images = image_tensor<D>(pixels, static_cast<std::int64_t>(unknown.size()), crop_);
+        const auto images = image_tensor<D>(pixels, static_cast<std::int64_t>(unknown.size()), modalities_, crop_);
         if (encodes_together_ && unknown.size() == pictures.size())
             trainer_.submit(images);
         else
@@ -77,12 +79,17 @@ private:
                 .hard_mining_ramp = s.hard_mining_ramp,
                 .lr = s.lr,
                 .final_lr = s.final_lr,
+                .decay_ratio = s.decay_ratio,
+                .neck_lr = s.neck_lr,
+                .easy_part = s.easy_part,
+                .easy_factor = s.easy_factor,
                 .dropout = s.dropout,
                 .seed = s.seed,
-                .optimizer = {.eps = s.adam_eps}};
+                .optimizer = {.eps = s.adam_eps, .is_amsgrad = s.amsgrad}};
     }
 
     vision::PictureSize crop_;
+    std::int64_t modalities_;
     FeatureSizes sizes_;
     Trainer<D> trainer_;
     std::function<void()> changed_;
@@ -137,12 +144,12 @@ public:
 private:
     Dinomaly<D> load(const ModelFile& source) {
         LoadedModel<D> loaded = load_model<D>(source.path);
-        loaded.info.sizes.replace(source.size, source.crop);
+        encoders::set_sizes(loaded.info.sizes, loaded.model.config.encoder, source.size, source.crop);
         info = std::move(loaded.info);
         return std::move(loaded.model);
     }
-    Dinomaly<D> load(const EncoderFile& source) {
-        LoadedModel<D> loaded = new_model<D>(source.path, source.sizes, source.seed, source.attention_eps);
+    Dinomaly<D> load(const NewModel& source) {
+        LoadedModel<D> loaded = new_model<D>(source.encoder, source.sizes, source.seed, source.variant, source.reading);
         info = std::move(loaded.info);
         return std::move(loaded.model);
     }

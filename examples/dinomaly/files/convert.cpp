@@ -6,26 +6,35 @@
 
 #include "commands.hpp"
 #include "console.hpp"
+#include "dinomaly/encoders/official.hpp"
 #include "dinomaly/model_file.hpp"
 
 namespace dinomaly::program {
 
 namespace {
 
-/// The tensors that are asked for, of a file that must hold a whole model.
+/// The tensors that are asked for, of a file that holds a whole model, or an encoder where that is wanted.
 io::StateDict part_of_model(const std::filesystem::path& file, const std::string& part) {
+    const io::StateDict source = io::load_state_dict(file);
+    if (part == "encoder" && encoders::looks_like_encoder(source)) {
+        const encoders::EncoderFile published = encoders::read_encoder(source);
+        return encoders::official_names(published.tensors, published.config);
+    }
     LoadedModel<Cpu<float>> loaded = load_model<Cpu<float>>(file);
-    io::StateDict dict(file.string());
-    dict.metadata["format"] = "pt";
-    if (part == "encoder") {
-        io::store_weights(loaded.model.encoder, dict);
-    } else if (part == "trained") {
+    io::StateDict dict(file.string()), stored(file.string());
+    io::store_weights(loaded.model.encoder, stored);
+    const io::StateDict encoder = encoders::official_names(stored, loaded.model.config.encoder);
+    if (part == "encoder") dict = encoder;
+    if (part == "authors")
+        for (const auto& [name, tensor] : encoder) dict.insert("encoder." + name, tensor);
+    if (part != "encoder") {
         auto trained = loaded.model.trained();
         io::store_weights(trained, dict);
-    } else {
-        io::store_weights(loaded.model, dict);
-        dict.metadata = io::load_state_dict(file).metadata;  // it is a model of this program still
     }
+    if (part == "authors") dict.metadata = source.metadata;  // it is a model of this program still
+    if (part == "authors" && is_anomalib_file(source))       // it becomes one
+        dict.metadata = {{"dinomaly", metadata_text(loaded.model.config, loaded.info)}};
+    dict.metadata["format"] = "pt";
     return dict;
 }
 

@@ -13,6 +13,9 @@
 #include "commands.hpp"
 #include "console.hpp"
 #include "dinomaly/encoders/published_results.hpp"
+#include "dinomaly/encoders/recommended.hpp"
+#include "dinomaly/encoders/sizes.hpp"
+#include "dinomaly/model_config.hpp"
 #include "dinomaly/vision/class_names.hpp"
 #include "engine/judging_work.hpp"
 
@@ -37,7 +40,7 @@ std::string millions(std::int64_t count) {
 
 /// Multiply-adds of judging a picture at the recommended sizes, encoder and decoder.
 std::int64_t work_of(const CatalogueEntry& entry) {
-    return judging_work(encoders::recommended_config(entry.vit), encoders::recommended_sizes(entry.vit).crop);
+    return judging_work(variant_config("model", entry.vit), encoders::recommended_sizes(entry.vit).crop);
 }
 
 std::string billions(std::int64_t count) {
@@ -104,7 +107,7 @@ std::vector<std::string> notes_of(const CatalogueEntry& entry) {
 }
 
 ordered_json json_of(const CatalogueEntry& entry) {
-    const DinomalyConfig config = encoders::recommended_config(entry.vit);
+    const DinomalyConfig config = variant_config("model", entry.vit);
     const vision::Preprocess sizes = encoders::recommended_sizes(entry.vit);
     const encoders::TrainingChoice training = encoders::recommended_training(entry.vit);
     ordered_json results = ordered_json::array();
@@ -151,7 +154,7 @@ std::string training_text(const CatalogueEntry& entry) {
 }
 
 void print_one(const CatalogueEntry& entry) {
-    const DinomalyConfig config = encoders::recommended_config(entry.vit);
+    const DinomalyConfig config = variant_config("model", entry.vit);
     const encoders::Licence& licence = entry.family.licence;
     const auto line = [](const char* name, const std::string& text) {
         std::cout << std::left << std::setw(12) << name << text << '\n';

@@ -12,6 +12,7 @@
 #include "console.hpp"
 #include "dinomaly/backend/cpu/available_memory.hpp"
 #include "dinomaly/backend/cpu/machine.hpp"
+#include "dinomaly/encoders/encoder_file.hpp"
 #include "dinomaly/io/hash.hpp"
 #include "dinomaly/io/weights.hpp"
 #include "dinomaly/version.hpp"
@@ -78,6 +79,23 @@ void print_metadata(const io::StateDict& dict) {
     }
 }
 
+/// Of an encoder's file: whose names it has, and what is left alone.
+void print_encoder(const io::StateDict& dict) {
+    if (!encoders::looks_like_encoder(dict)) return;
+    try {
+        const encoders::EncoderFile found = encoders::read_encoder(dict);
+        std::cout << "names: " << found.naming << "; taken for " << found.family << " since " << found.reason << '\n';
+        if (found.unused.empty()) return;
+        constexpr std::size_t most = 5;
+        std::cout << "not needed: " << found.unused.size() << (found.unused.size() == 1 ? " tensor" : " tensors");
+        for (std::size_t i = 0; i < std::min(most, found.unused.size()); ++i)
+            std::cout << (i == 0 ? ": " : ", ") << found.unused[i];
+        std::cout << (found.unused.size() > most ? ", ..\n" : "\n");
+    } catch (const Error&) {
+        return;  // recognise() has said why
+    }
+}
+
 /// One line a device, beginning with what --device calls it.
 void print_devices() {
     std::cout << "dinomaly " << version << "\ncpu     " << backend::processor_name() << ", "
@@ -108,8 +126,9 @@ int run_info(const InfoOptions& options) {
         bytes += tensor.bytes.size();
     }
     std::cout << options.file.string() << '\n'
-              << "what: " << recognise(dict).value_or("not known: neither a DINOv2 encoder nor a Dinomaly") << '\n'
-              << "tensors: " << dict.size() << ", " << values << " values, " << bytes << " bytes\n"
+              << "what: " << recognise(dict).value_or("not known: neither an encoder nor a Dinomaly") << '\n';
+    print_encoder(dict);
+    std::cout << "tensors: " << dict.size() << ", " << values << " values, " << bytes << " bytes\n"
               << "hash: " << io::hash(dict) << '\n';
     print_metadata(dict);
     print_groups(dict, options.all);

@@ -8,6 +8,7 @@
 #include "data/data_report.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/model_file.hpp"
+#include "dinomaly/vision/objects.hpp"
 #include "judging/decide.hpp"
 #include "training/plan.hpp"
 #include "training/run_folder.hpp"
@@ -21,7 +22,10 @@ namespace {
 vision::ClassData good_pictures(const vision::ClassData& data) {
     vision::ClassData good;
     good.name = data.name;
-    std::ranges::copy_if(data.test, std::back_inserter(good.test), [](const auto& s) { return !s.anomalous; });
+    good.fusion = data.fusion;
+    for (const vision::Members& members : vision::objects_of(data.test))
+        if (!vision::is_bad_object(data.test, members))
+            for (const std::size_t i : members) good.test.push_back(data.test[i]);
     if (good.test.empty()) good.test = data.train;
     return good;
 }

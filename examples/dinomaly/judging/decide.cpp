@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "console.hpp"
+#include "dinomaly/vision/objects.hpp"
 #include "dinomaly/vision/sampler.hpp"
 
 namespace dinomaly::program {
@@ -54,26 +55,30 @@ void warn_of_few_pictures(const Decision& decision) {
 }  // namespace
 
 bool has_both_kinds(const vision::ClassData& data) {
-    const auto bad = std::ranges::count(data.test, true, &vision::Sample::anomalous);
-    return bad > 0 && bad < std::ssize(data.test);
+    const vision::ObjectCounts counts = vision::count_objects(data.test);
+    return counts.good > 0 && counts.bad > 0;
 }
 
 std::vector<vision::ClassData> hold_out(std::vector<vision::ClassData>& classes, double part, std::uint64_t seed) {
     std::vector<vision::ClassData> held;
     for (vision::ClassData& data : classes) {
-        const std::size_t n = data.train.size(), count = held_out_count(n, part);
+        const std::vector<vision::Members> objects = vision::objects_of(data.train);
+        const std::size_t n = objects.size(), count = held_out_count(n, part);
         if (count == 0) continue;
         check(count < n, "--hold-out", part, " of the ", n, " training pictures of class '", data.name,
               "' leaves none to learn from");
         const std::vector<std::size_t> order = vision::epoch_order(n, seed, 0);
         std::set<std::size_t> taken;
         for (const std::size_t i : order)  // lists may have bad pictures to learn from
-            if (taken.size() < count && !data.train[i].anomalous) taken.insert(i);
+            if (taken.size() < count && !vision::is_bad_object(data.train, objects[i])) taken.insert(i);
         if (taken.empty()) continue;
         vision::ClassData& out = held.emplace_back();
         out.name = data.name;
+        out.fusion = data.fusion;
         std::vector<vision::Sample> left;
-        for (std::size_t i = 0; i < n; ++i) (taken.contains(i) ? out.test : left).push_back(std::move(data.train[i]));
+        for (std::size_t i = 0; i < n; ++i)
+            for (const std::size_t member : objects[i])
+                (taken.contains(i) ? out.test : left).push_back(std::move(data.train[member]));
         data.train = std::move(left);
     }
     return held;
@@ -109,7 +114,7 @@ Verdicts count_verdicts(const Decision& decision, const std::vector<ClassReport>
     for (const ClassReport& report : reports) {
         const auto known = decision.classes.find(report.name);
         const ClassDecision& each = known == decision.classes.end() ? decision.all : known->second;
-        verdicts += dinomaly::count_verdicts(report.pictures, each.thresholds.image);
+        verdicts += dinomaly::count_verdicts(judged_objects(report), each.thresholds.image);
     }
     return verdicts;
 }

@@ -28,11 +28,12 @@ struct DecideOptions {
     double false_alarm_rate = 0.01;
 };
 
-/// Whether a class has good and bad test pictures.
+/// Whether a class has good and bad test pictures, or objects.
 bool has_both_kinds(const vision::ClassData& data);
 
 /// Moves `part` (0..1) of each class's training pictures, drawn from seed, into the test pictures of classes of their
-/// own, which are returned: some at least where there are four or more. Throws when none would be left to learn from.
+/// own, which are returned: some at least where there are four or more; objects are kept together. Throws when none
+/// would be left to learn from.
 std::vector<vision::ClassData> hold_out(std::vector<vision::ClassData>& classes, double part, std::uint64_t seed);
 
 /// What a decision is found from: the judged pictures of all classes.

@@ -16,6 +16,7 @@
 #include "dinomaly/io/safetensors.hpp"
 #include "engine/memory_plan.hpp"
 #include "judging/decide.hpp"
+#include "judging/object_rule.hpp"
 #include "report/result_files.hpp"
 #include "training/run_folder.hpp"
 
@@ -104,6 +105,7 @@ Judged judge_all(const std::vector<Part>& parts, const std::vector<vision::Class
     for (const Part& part : parts) {
         Engine engine = Engine::open(part.model, options.size, options.crop, target);
         settle_tile(engine, options.tile.value_or(engine.tile()));
+        if (!engine.decision().empty()) warn_of_other_fusion(engine, part.classes.front().fusion);
         std::cout << engine.description() << "; pictures " << engine.sizes().size << ", middle " << engine.sizes().crop
                   << tile_text(engine.tile()) << "; " << precision_name(target.precision) << std::endl;
         check_memory(engine, memory_use(engine, part.classes), options.memory_limit);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 #include <system_error>
 
 #include "dinomaly/io/file.hpp"
@@ -66,6 +67,12 @@ std::vector<fs::path> ArgumentSource::known() const {
     std::vector<fs::path> pictures(arguments_.begin(), arguments_.end());
     std::erase(pictures, standard_input);
     return pictures;
+}
+
+void ArgumentSource::keep(const std::vector<fs::path>& pictures) {
+    const std::set<fs::path> kept(pictures.begin(), pictures.end());
+    std::erase_if(arguments_,
+                  [&](const fs::path& argument) { return argument != standard_input && !kept.contains(argument); });
 }
 
 std::optional<fs::path> ArgumentSource::next(bool wait) {

@@ -37,6 +37,8 @@ public:
 
     /// Whether there are lines to come that nobody knows yet.
     bool reads_lines() const { return reads_lines_; }
+    /// Replaces the pictures that are known by some of them.
+    void keep(const std::vector<std::filesystem::path>& pictures);
     /// The pictures that are known now, in order.
     std::vector<std::filesystem::path> known() const;
 

@@ -35,8 +35,8 @@ Outcome outcome_of(const ReportData& data) {
     for (const ReportClass& item : data.classes) {
         outcome.learnt += item.learnt;
         if (item.shows_learnt) continue;
-        outcome.judged += item.report.pictures.size();
-        const Verdicts counts = count_verdicts(item.report.pictures, item.thresholds.image);
+        outcome.judged += judged_objects(item.report).size();
+        const Verdicts counts = count_verdicts(judged_objects(item.report), item.thresholds.image);
         outcome.verdicts += counts;
         if (counts.wrong() > most) most = counts.wrong(), outcome.hardest = &item;
         ClassReport& figures = reports.emplace_back();
@@ -79,9 +79,9 @@ void write_summary(std::ostream& out, const ReportData& data, const Outcome& out
     paragraph(what);
     if (!data.thresholds_from.empty()) paragraph(data.thresholds_from);
     if (outcome.hardest != nullptr && data.classes.size() > 1)
-        paragraph(
-            "Most mistakes were made with " + outcome.hardest->report.name + ": " +
-            verdict_sentence(count_verdicts(outcome.hardest->report.pictures, outcome.hardest->thresholds.image)));
+        paragraph("Most mistakes were made with " + outcome.hardest->report.name + ": " +
+                  verdict_sentence(
+                      count_verdicts(judged_objects(outcome.hardest->report), outcome.hardest->thresholds.image)));
     for (const std::string& note : data.notes) paragraph(note);
     out << "</div>\n";
 }
@@ -135,7 +135,7 @@ void write_verdict_table(std::ostream& out, const ReportData& data, const Outcom
         const ReportClass& item = data.classes[i];
         if (item.shows_learnt) continue;
         out << "<tr><td><a href=\"#class-" << i << "\">" << escaped(item.report.name) << "</a></td>";
-        cells(count_verdicts(item.report.pictures, item.thresholds.image));
+        cells(count_verdicts(judged_objects(item.report), item.thresholds.image));
         write_number(out, item.thresholds.image, page::number(item.thresholds.image, 4));
         out << "</tr>\n";
     }
@@ -201,7 +201,7 @@ void write_classes(std::ostream& out, const ReportData& data) {
         out << "<nav class=\"classes\" aria-label=\"Classes\">";
         for (std::size_t i = 0; i < data.classes.size(); ++i) {
             const std::size_t wrong =
-                count_verdicts(data.classes[i].report.pictures, data.classes[i].thresholds.image).wrong();
+                count_verdicts(judged_objects(data.classes[i].report), data.classes[i].thresholds.image).wrong();
             out << "<a href=\"#class-" << i << "\">" << escaped(data.classes[i].report.name);
             if (wrong > 0) out << " <b>" << wrong << " wrong</b>";
             out << "</a>";

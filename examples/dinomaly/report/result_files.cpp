@@ -50,10 +50,10 @@ RunReport begin_report(const Engine& engine, const std::vector<vision::ClassData
 
 void add_to_report(RunReport& run, const Engine& engine, const std::vector<vision::ClassData>& classes,
                    const std::filesystem::path& root, const std::vector<ClassReport>& reports) {
-    const auto map_over = [&](const vision::Image& picture, vision::PictureSize drawn) {
-        const Judgement judged = engine.judge(picture);
+    const auto map_over = [&](const std::vector<vision::Image>& pictures, vision::PictureSize drawn) {
+        const Judgement judged = judge_pictures(engine, pictures);
         return vision::PictureMap(judged.map, judged.map_width, judged.map_height, drawn,
-                                  engine.map_sizes({picture.width, picture.height}));
+                                  engine.map_sizes({pictures.front().width, pictures.front().height}));
     };
     run.decision = decision_from_json(engine.decision());
     auto report = reports.begin();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <sstream>
@@ -14,8 +15,10 @@
 #include "dinomaly/io/safetensors.hpp"
 #include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/jpeg_writer.hpp"
+#include "dinomaly/vision/objects.hpp"
 #include "dinomaly/vision/outline.hpp"
 #include "dinomaly/vision/resize.hpp"
+#include "dinomaly/vision/source.hpp"
 #include "report/page/html.hpp"
 
 namespace dinomaly {
@@ -107,28 +110,34 @@ ReportView jpeg_view(const char* label, const vision::Image& image) {
 }
 
 /// Two colours and straight edges: PNG is the smaller one.
-ReportView truth_view(const std::optional<fs::path>& file, int width, int height) {
+ReportView truth_view(const vision::Sample& sample, int width, int height) {
     vision::Image mask = vision::make_image(width, height, 1);
-    if (file) {
-        mask = vision::resize(vision::read_grey(*file), width, height);
+    if (sample.mask) {
+        mask = vision::to_grey(vision::SourceReader(1).read({*sample.mask, sample.window}));
+        mask = vision::resize(mask, width, height);
         for (std::uint8_t& value : mask.pixels) value = value > 0 ? 255 : 0;
     }
     return {"truth", "image/png", vision::encode_png(mask), {width, height}};
 }
 
+/// The views of one picture; with many others beside it, it is drawn smaller.
 std::vector<ReportView> draw(const vision::Sample& sample, const MapOver& map_over, const RunReport& run,
-                             const ReportClass& shown) {
-    vision::Image picture = vision::read_rgb(sample.picture);
-    const double side = drawn_side(run.expected_classes);
+                             const ReportClass& shown, std::size_t beside) {
+    std::vector<vision::Image> pictures = vision::SourceReader(1).read_all(vision::source_of(sample));
+    for (vision::Image& each : pictures) each = vision::to_rgb(std::move(each));
+    vision::Image picture = pictures.front();
+    const double side = drawn_side(run.expected_classes) / std::sqrt(static_cast<double>(beside));
     const double scale = std::min(1.0, side / std::max(picture.width, picture.height));
     const auto scaled = [scale](int pixels) {
         return std::max(1, static_cast<int>(std::lround(static_cast<double>(pixels) * scale)));
     };
-    const vision::PictureMap map = map_over(picture, {scaled(picture.width), scaled(picture.height)});
+    const vision::PictureMap map = map_over(pictures, {scaled(picture.width), scaled(picture.height)});
     picture = vision::resize(picture, map.width(), map.height());
 
     std::vector<ReportView> views{jpeg_view("picture", picture)};
-    if (sample.mask || !sample.anomalous) views.push_back(truth_view(sample.mask, picture.width, picture.height));
+    for (std::size_t i = 1; i < pictures.size(); ++i)
+        views.push_back(jpeg_view("depth", vision::resize(pictures[i], map.width(), map.height())));
+    if (sample.mask || !sample.anomalous) views.push_back(truth_view(sample, picture.width, picture.height));
     const vision::OverlayStyle alone{.low = shown.style.low, .high = shown.style.high, .opacity = 1};
     const vision::Image dark = vision::make_image(picture.width, picture.height, 3);
     views.push_back(jpeg_view("map", vision::overlay(dark, map, alone)));
@@ -136,6 +145,8 @@ std::vector<ReportView> draw(const vision::Sample& sample, const MapOver& map_ov
     if (std::isfinite(shown.thresholds.pixel))
         vision::draw_outline(overlay, vision::outline(map, shown.thresholds.pixel));
     views.push_back(jpeg_view("overlay", overlay));
+    if (beside > 1)
+        for (ReportView& view : views) view.label = (sample.part.empty() ? "" : sample.part + ", ") + view.label;
     return views;
 }
 
@@ -168,6 +179,14 @@ std::string text_of(const nlohmann::json& value) {
     return all;
 }
 
+/// The pictures of what was judged: of each object, or each picture by itself.
+std::vector<vision::Members> members_of(const vision::ClassData& data, const ClassReport& report) {
+    if (!report.objects.empty()) return vision::objects_of(data.test);
+    std::vector<vision::Members> members;
+    for (std::size_t i = 0; i < data.test.size(); ++i) members.push_back({i});
+    return members;
+}
+
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 void add_settings(Settings& settings, const std::string& prefix, const nlohmann::json& object) {
@@ -197,13 +216,20 @@ void add_class(RunReport& run, const vision::ClassData& data, const ClassReport&
     shown.style = style_of(run, shown);
     const std::size_t room = std::min(most_of_a_class, picture_bytes / std::max<std::size_t>(1, run.expected_classes));
     std::size_t used = 0;
-    for (const Choice& choice : choose(report.pictures, shown.thresholds.image)) {
-        const vision::Sample& sample = data.test[choice.index];
-        std::vector<ReportView> views = draw(sample, map_over, run, shown);
+    const std::vector<vision::Members> objects = members_of(data, report);
+    const std::vector<PictureResult>& judged = judged_objects(report);
+    for (const Choice& choice : choose(judged, shown.thresholds.image)) {
+        std::vector<ReportView> views;
+        for (const std::size_t i : objects[choice.index])
+            std::ranges::move(draw(data.test[i], map_over, run, shown, objects[choice.index].size()),
+                              std::back_inserter(views));
         used += bytes_of(views);
         if (used > room) break;
-        shown.examples.push_back({sample.defect + '/' + sample.picture.filename().string(), sample.anomalous,
-                                  report.pictures[choice.index].score, choice.gallery, std::move(views)});
+        const vision::Sample& sample = data.test[objects[choice.index].front()];
+        const std::string name =
+            sample.object.empty() ? sample.defect + '/' + sample.picture.filename().string() : sample.object;
+        shown.examples.push_back(
+            {name, judged[choice.index].anomalous, judged[choice.index].score, choice.gallery, std::move(views)});
     }
 }
 
@@ -231,9 +257,7 @@ std::vector<vision::ClassData> some_good_parts(const std::vector<vision::ClassDa
     for (const vision::ClassData& data : classes) {
         if (!data.test.empty() || data.train.empty()) continue;
         vision::ClassData& shown = some.emplace_back(data);
-        const std::size_t step = std::max<std::size_t>(1, data.train.size() / wanted);
-        for (std::size_t i = 0; i < data.train.size() && shown.test.size() < wanted; i += step)
-            shown.test.push_back(data.train[i]);
+        shown.test = vision::some_objects(data.train, wanted, wanted);
     }
     return some;
 }

@@ -36,12 +36,13 @@ struct RunReport {
     std::vector<ReportClass> classes;           ///< filled by add_class()
 };
 
-/// The map of a picture, laid over what is drawn of it.
-using MapOver = std::function<vision::PictureMap(const vision::Image& picture, vision::PictureSize drawn)>;
+/// The map of a picture, or of a picture and that of its depths, laid over what is drawn of it.
+using MapOver =
+    std::function<vision::PictureMap(const std::vector<vision::Image>& pictures, vision::PictureSize drawn)>;
 
-/// Adds a class and draws the pictures that tell most; `map_over` judges them. `report` comes from the same data's test
-/// pictures. With shows_learnt these are good parts that the model learnt from (some_good_parts). Throws when a picture
-/// cannot be read, or report and data do not fit.
+/// Adds a class and draws the pictures, or objects with all theirs, that tell most; `map_over` judges them. `report`
+/// comes from the same data's test pictures. With shows_learnt these are good parts that the model learnt from
+/// (some_good_parts). Throws when a picture cannot be read, or report and data do not fit.
 void add_class(RunReport& run, const vision::ClassData& data, const ClassReport& report, const MapOver& map_over,
                bool shows_learnt = false);
 

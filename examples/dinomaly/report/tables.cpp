@@ -117,8 +117,9 @@ std::string csv_table(const std::vector<ClassReport>& reports) {
     out << "\r\n";
     std::size_t all_good = 0, all_bad = 0;
     for (const ClassReport& report : reports) {
-        const auto bad = static_cast<std::size_t>(std::ranges::count(report.pictures, true, &PictureResult::anomalous));
-        const std::size_t good = report.pictures.size() - bad;
+        const std::vector<PictureResult>& judged = judged_objects(report);
+        const auto bad = static_cast<std::size_t>(std::ranges::count(judged, true, &PictureResult::anomalous));
+        const std::size_t good = judged.size() - bad;
         write_row(out, report, good, bad);
         all_good += good, all_bad += bad;
     }

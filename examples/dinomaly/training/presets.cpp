@@ -9,8 +9,6 @@ namespace dinomaly::program {
 
 namespace {
 
-using nlohmann::ordered_json;
-
 // --- the paper
 
 /// What differs between data sets and settings.
@@ -63,49 +61,18 @@ struct SecondRow {
     const char* name;
     int iterations, batch, eval_every;
     double dropout, neck_lr;
-    ordered_json more;
+    int size;  ///< and crop; 0: those that the encoder is used with
+    int shot;  ///< pictures of a class; 0: all
     const char* published;
 };
 
-const std::vector<SecondRow>& second_rows() {
-    static const std::vector<SecondRow> rows = {
-        {"dinomaly2", 40000, 16, 5000, 0.4, 2e-4, {}, "Dinomaly2's script for pictures; its encoder is ViT-S/14"},
-        {"dinomaly2-few-shot",
-         40000,
-         16,
-         2000,
-         0.4,
-         2e-4,
-         {{"shot", 4}},
-         "Dinomaly2's script for a few good pictures a class, augmented; its encoder is ViT-S/14"},
-        {"dinomaly2-multi-view",
-         100000,
-         16,
-         50000,
-         0.4,
-         2e-3,
-         {{"size", 280}, {"crop", 280}},
-         "Dinomaly2's script for objects seen from several sides; its encoder is ViT-B/14; its README has 448 and 392 "
-         "for Real-IAD"},
-        {"dinomaly2-rgb-3d",
-         40000,
-         16,
-         5000,
-         0.4,
-         2e-3,
-         {{"size", 392}, {"crop", 392}},
-         "Dinomaly2's script for colour and depth; its encoder is ViT-B/14; its README has 448 and 392"},
-        {"dinomaly2-rgb-ir",
-         20000,
-         16,
-         5000,
-         0.2,
-         2e-4,
-         {},
-         "Dinomaly2's script for colour and infrared, 8 pairs an iteration; its encoder is ViT-L/14"},
-    };
-    return rows;
-}
+constexpr SecondRow second_rows[] = {
+    {"dinomaly2", 40000, 16, 5000, 0.4, 2e-4, 0, 0, "pictures, on ViT-S/14"},
+    {"dinomaly2-few-shot", 40000, 16, 2000, 0.4, 2e-4, 0, 4, "a few good pictures a class, augmented, on ViT-S/14"},
+    {"dinomaly2-multi-view", 100000, 16, 50000, 0.4, 2e-3, 280, 0, "objects seen from several sides, on ViT-B/14"},
+    {"dinomaly2-rgb-3d", 40000, 16, 5000, 0.4, 2e-3, 392, 0, "colour and depth, on ViT-B/14"},
+    {"dinomaly2-rgb-ir", 20000, 16, 5000, 0.2, 2e-4, 0, 0, "colour and infrared in 8 pairs an iteration, on ViT-L/14"},
+};
 
 Preset second_preset(const SecondRow& row) {
     Preset preset{{{"variant", "dinomaly2"},
@@ -116,7 +83,7 @@ Preset second_preset(const SecondRow& row) {
                    {"hard-mining-ramp", 1000},
                    {"lr", 2e-3},
                    {"neck-lr", row.neck_lr},
-                   {"lr-decay-ratio", 1.0},
+                   {"decay-ratio", 1.0},
                    {"adam-eps", 1e-10},
                    {"amsgrad", "off"},
                    {"dropout", row.dropout},
@@ -124,8 +91,10 @@ Preset second_preset(const SecondRow& row) {
                    {"loose-groups", 2},
                    {"recentre", "on"},
                    {"eval-every", row.eval_every}},
-                  std::string(row.published) + ", with registers; the values are the same for every size of it"};
-    preset.values.update(row.more);
+                  "Dinomaly2's script for " + std::string(row.published) +
+                      " with registers; the values are the same for every size of the encoder"};
+    if (row.size > 0) preset.values["size"] = preset.values["crop"] = row.size;
+    if (row.shot > 0) preset.values["shot"] = row.shot;
     return preset;
 }
 
@@ -136,7 +105,7 @@ constexpr const char* with_dinov3 = "dinov3";
 const std::vector<std::string>& preset_names() {
     static const std::vector<std::string> names = [] {
         std::vector<std::string> all = {"mvtec", "visa", "realiad", "mpdd", with_dinov3};
-        for (const SecondRow& row : second_rows()) all.emplace_back(row.name);
+        for (const SecondRow& row : second_rows) all.emplace_back(row.name);
         return all;
     }();
     return names;
@@ -148,7 +117,7 @@ Preset find_preset(const std::string& name, const std::string& setting) {
     if (row != std::end(paper_rows)) return paper_preset(*row);
     if (setting == multi_class) {
         if (name == with_dinov3) return dinov3_preset();
-        for (const SecondRow& second : second_rows())
+        for (const SecondRow& second : second_rows)
             if (name == second.name) return second_preset(second);
     }
     std::string others;
@@ -156,6 +125,10 @@ Preset find_preset(const std::string& name, const std::string& setting) {
         if (std::ranges::find(paper_rows, other, &PaperRow::name) == std::end(paper_rows)) others += ", " + other;
     fail("--preset", "no preset '", name, "' for the setting '", setting,
          "'; mvtec, visa, realiad or mpdd, each multi-class or class-separated, expected, or multi-class", others);
+}
+
+nlohmann::ordered_json second_variant_values() {
+    return {{"neck-lr", 2e-4}, {"decay-ratio", 1.0}, {"amsgrad", "off"}, {"dropout", 0.4}};
 }
 
 }  // namespace dinomaly::program

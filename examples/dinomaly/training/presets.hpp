@@ -12,6 +12,7 @@ namespace dinomaly::program {
 
 inline constexpr const char* multi_class = "multi-class";
 inline constexpr const char* class_separated = "class-separated";
+inline constexpr const char* dinomaly2 = "dinomaly2";  // a name of --variant
 
 /// "mvtec", "visa", "realiad", "mpdd", "dinov3", "dinomaly2", "dinomaly2-few-shot", ...
 const std::vector<std::string>& preset_names();
@@ -24,5 +25,8 @@ struct Preset {
 
 /// The preset of a name in "multi-class" or "class-separated", which the paper's alone have. Throws Error for others.
 Preset find_preset(const std::string& name, const std::string& setting);
+
+/// What Dinomaly2's authors train with, whatever the data: their learning rates, schedule, optimiser and noise.
+nlohmann::ordered_json second_variant_values();
 
 }  // namespace dinomaly::program

@@ -11,6 +11,7 @@
 #include "console.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/vision/loader.hpp"
+#include "dinomaly/vision/objects.hpp"
 #include "engine/memory_plan.hpp"
 #include "interruption.hpp"
 #include "judging/decide.hpp"
@@ -61,7 +62,7 @@ bool learn(const TrainOptions& options, const Plan& plan, const Engine& engine, 
     Batches to_read;
     std::ranges::copy_if(unknown, std::back_inserter(to_read), [](const auto& batch) { return !batch.empty(); });
     vision::Loader loader(plan.pictures, to_read, engine.sizes(),
-                          {.threads = 2, .cache_bytes = kept_pixels(plan, engine, features)});
+                          {.threads = 2, .cache_bytes = kept_pixels(plan, engine, features)}, plan.draws);
     Progress progress("training", "iterations", total, training.iteration());
     const std::int64_t log_every = options.log_every > 0 ? options.log_every : engine.target().gpu ? 20 : 1;
     double loss = 0;  // the last one read
@@ -109,8 +110,8 @@ std::vector<vision::ClassData> some_learnt(const std::vector<vision::ClassData>&
     for (const vision::ClassData& data : classes) {
         vision::ClassData& part = some.emplace_back();
         part.name = data.name;
-        const std::size_t step = std::max<std::size_t>(1, data.train.size() / wanted);
-        for (std::size_t i = 0; i < data.train.size(); i += step) part.test.push_back(data.train[i]);
+        part.fusion = data.fusion;
+        part.test = vision::some_objects(data.train, wanted);
     }
     return some;
 }
@@ -121,9 +122,7 @@ Decision find_decision(const TrainOptions& options, const Plan& plan, const Engi
                        const std::vector<ClassReport>& reports) {
     const DecideFrom from = options.decide.from;
     const double rate = options.decide.false_alarm_rate;
-    const auto has_good = [](const vision::ClassData& data) {
-        return std::ranges::count(data.test, false, &vision::Sample::anomalous) > 0;
-    };
+    const auto has_good = [](const vision::ClassData& data) { return vision::count_objects(data.test).good > 0; };
     const auto from_good = [&](const std::vector<ClassReport>& judged, const char* source) {
         return decide_from_good(judged_pictures_of(judged), rate, source);
     };
@@ -164,16 +163,32 @@ std::vector<ClassReport> finish(const TrainOptions& options, const Plan& plan, E
     return reports;
 }
 
+/// The variant asked for, for the pictures that are there. Throws where they have depths and it takes none.
+VariantOptions variant_for(const TrainOptions& options, const Plan& plan) {
+    VariantOptions variant = options.variant;
+    variant.modalities = static_cast<std::int64_t>(plan.pictures.front().pictures());
+    check(variant.modalities == 1 || variant.is_second, options.data.c_str(),
+          "pictures with depths are learnt from by Dinomaly2 alone; --variant dinomaly2 expected");
+    return variant;
+}
+
 }  // namespace
 
 TrainOutcome run_train(const TrainOptions& options) {
     const RunFolder folder(options.out);
     if (!options.dry_run) folder.check_state(options.resume);
+    check(options.shot == 0 || options.cache_features.empty() || options.cache_features == "off", "--cache-features",
+          '\'', options.cache_features,
+          "' with --shot: augmented pictures have other features each time; off expected");
     const Target target = choose_target(options.device, options.precision);
     const int threads = use_threads(options.threads);
     const Plan plan = make_plan(options);
-    Engine engine = Engine::create(options.encoder, {.size = options.size, .crop = options.crop}, options.settings.seed,
-                                   options.attention_eps, target);
+    Engine engine = Engine::create({.encoder = options.encoder,
+                                    .sizes = {.size = options.size, .crop = options.crop},
+                                    .seed = options.settings.seed,
+                                    .variant = variant_for(options, plan),
+                                    .reading = options.reading},
+                                   target);
     settle_tile(engine, options.tile);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);

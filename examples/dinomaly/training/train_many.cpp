@@ -94,6 +94,7 @@ TrainOptions options_of_class(const TrainOptions& options, const std::string& na
 /// What each class needs is looked at before the first one is trained.
 void check_classes(const TrainOptions& options, const std::vector<vision::ClassData>& classes) {
     check(options.order.empty(), "--order", "an order is of one run; --setting multi-class expected");
+    if (options.shot > 0) return;  // the few are repeated
     for (const vision::ClassData& data : classes)
         check(data.train.size() >= options.batch, "--setting class-separated", "class '", data.name, "' has ",
               data.train.size(), " pictures to learn from, fewer than a batch of ", options.batch);

@@ -23,7 +23,8 @@ std::string feature_key(const Plan& plan, const Engine& engine) {
     std::error_code unknown;  // an unreadable picture is reported when it is read
     for (const vision::Source& picture : plan.pictures)
         text << picture.path.string() << picture.place() << ' ' << fs::file_size(picture.path, unknown) << ' '
-             << fs::last_write_time(picture.path, unknown).time_since_epoch().count() << '\n';
+             << fs::last_write_time(picture.path, unknown).time_since_epoch().count() << ' ' << picture.depth.string()
+             << '\n';
     return text.str();
 }
 
@@ -56,7 +57,9 @@ MemoryPlan plan_memory(const TrainOptions& options, const Plan& plan, const Engi
 
 std::size_t kept_pixels(const Plan& plan, const Engine& engine, const FeatureStore& features) {
     if (!features.pictures.empty()) return 0;
-    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * engine.sizes().count());
+    const std::size_t each =
+        plan.draws ? 3 * static_cast<std::size_t>(engine.sizes().size.pixels()) : engine.sizes().count();
+    return std::min(vision::LoaderLimits{}.cache_bytes, plan.pictures.size() * plan.pictures.front().pictures() * each);
 }
 
 const char* store_name(const FeatureStore& store) {
@@ -69,6 +72,8 @@ void describe_memory(const TrainOptions& options, const Engine& engine, const Me
     if (!store.pictures.empty())
         std::cout << "of " << store.pictures.size() << " pictures, " << megabytes(memory.feature_bytes)
                   << ", are kept in " << (store.file.empty() ? "memory" : store.file.string());
+    else if (options.shot > 0)
+        std::cout << "are not kept: each time a picture is augmented in another way";
     else if (options.cache_features == "off")
         std::cout << "are not kept";
     else

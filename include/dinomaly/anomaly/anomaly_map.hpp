@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // anomaly_map: where a picture cannot be reconstructed, [B, 256, 256]; image_score: one number a picture.
 //
-// The two groups' point distances are averaged, taken to the input's size (bilinear, corners aligned), from there to
-// 256 x 256 (bilinear, areas), and blurred with a 5 x 5 Gaussian of deviation 4 over zero padding. All three are linear
-// and work on rows and columns apart, so one matrix an axis does them at once, and averaging before gives the same as
-// the authors' averaging after.
+// The groups' point distances are averaged, taken to the input's size (bilinear, corners aligned), from there to 256 x
+// 256 (bilinear, areas), and blurred with a 5 x 5 Gaussian of deviation 4 over zero padding (anomalib: a mirrored rim).
+// All three are linear and work on rows and columns apart, so one matrix an axis does them at once, and averaging
+// before gives the same as the authors' averaging after.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -22,8 +21,11 @@ inline constexpr std::int64_t map_size = 256;
 
 namespace detail {
 
-/// The matrix [n, n] of a Gaussian of `taps` weights along an axis; outside all is zero.
-inline std::vector<double> blur_matrix(std::int64_t n, std::int64_t taps, double deviation) {
+/// What lies outside a plane that is blurred.
+enum class Rim : std::uint8_t { zero, mirrored };
+
+/// The matrix [n, n] of a Gaussian of `taps` weights along an axis. A mirrored rim does not repeat the outermost value.
+inline std::vector<double> blur_matrix(std::int64_t n, std::int64_t taps, double deviation, Rim rim = Rim::zero) {
     const std::int64_t reach = taps / 2;
     double total = 0;
     const auto weight = [&](std::int64_t d) {
@@ -32,8 +34,11 @@ inline std::vector<double> blur_matrix(std::int64_t n, std::int64_t taps, double
     for (std::int64_t d = -reach; d <= reach; ++d) total += weight(d);
     std::vector<double> matrix(static_cast<std::size_t>(n * n), 0.0);
     for (std::int64_t i = 0; i < n; ++i)
-        for (std::int64_t j = std::max<std::int64_t>(0, i - reach); j <= std::min(n - 1, i + reach); ++j)
-            matrix[static_cast<std::size_t>(i * n + j)] = weight(j - i) / total;
+        for (std::int64_t d = -reach; d <= reach; ++d) {
+            std::int64_t j = i + d;
+            if (rim == Rim::mirrored) j = j < 0 ? -j : j >= n ? 2 * (n - 1) - j : j;
+            if (j >= 0 && j < n) matrix[static_cast<std::size_t>(i * n + j)] += weight(d) / total;
+        }
     return matrix;
 }
 
@@ -50,11 +55,11 @@ inline std::vector<double> sparse_product(const std::vector<double>& a, const st
 }
 
 /// What leads from `patches` distances of a row to the map's 256 values: both resizes and the blur, [256, patches].
-inline std::vector<double> map_matrix(std::int64_t patches, std::int64_t pixels) {
+inline std::vector<double> map_matrix(std::int64_t patches, std::int64_t pixels, Rim rim = Rim::zero) {
     using dinomaly::detail::bilinear_matrix;
     const std::vector<double> resized = sparse_product(
         bilinear_matrix(pixels, map_size, false), bilinear_matrix(patches, pixels, true), map_size, pixels, patches);
-    return sparse_product(blur_matrix(map_size, 5, 4.0), resized, map_size, map_size, patches);
+    return sparse_product(blur_matrix(map_size, 5, 4.0, rim), resized, map_size, map_size, patches);
 }
 
 }  // namespace detail
@@ -69,19 +74,23 @@ template <Device D> Var<D> gaussian_blur(const Var<D>& x, std::int64_t taps, dou
 template <Device D> class MapMaker {
 public:
     /// For pictures of height x width, cut into patches of `patch`.
-    MapMaker(std::int64_t height, std::int64_t width, std::int64_t patch)
-        : rows_(matrix(height / patch, height)), cols_(matrix(width / patch, width)) {}
+    MapMaker(std::int64_t height, std::int64_t width, std::int64_t patch, bool reflect_blur = false)
+        : rows_(matrix(height / patch, height, reflect_blur)), cols_(matrix(width / patch, width, reflect_blur)) {}
 
     /// Maps [B, 256, 256] of groups [B, h w, C].
     Var<D> operator()(const Groups<D>& en, const Groups<D>& de) const {
-        const Var<D> distance = 0.5 * (point_distance(en[0], de[0]) + point_distance(en[1], de[1]));
+        const double share = 1 / static_cast<double>(en.size());
+        Var<D> distance = point_distance(en[0], de[0]);
+        for (std::size_t g = 1; g < en.size(); ++g) distance = distance + point_distance(en[g], de[g]);
+        distance = share * distance;
         return dinomaly::detail::apply_separable(reshape(distance, {distance.size(0), rows_.size(1), cols_.size(1)}),
                                                  rows_, cols_);
     }
 
 private:
-    static Tensor<D> matrix(std::int64_t patches, std::int64_t pixels) {
-        return dinomaly::detail::matrix_tensor<D>(map_size, detail::map_matrix(patches, pixels));
+    static Tensor<D> matrix(std::int64_t patches, std::int64_t pixels, bool reflect_blur) {
+        return dinomaly::detail::matrix_tensor<D>(
+            map_size, detail::map_matrix(patches, pixels, reflect_blur ? detail::Rim::mirrored : detail::Rim::zero));
     }
 
     Tensor<D> rows_, cols_;
@@ -90,8 +99,8 @@ private:
 /// Maps [B, 256, 256] of groups [B, h w, C] of pictures of height x width, cut into patches of `patch`.
 template <Device D>
 Var<D> anomaly_map(const Groups<D>& en, const Groups<D>& de, std::int64_t height, std::int64_t width,
-                   std::int64_t patch) {
-    return MapMaker<D>(height, width, patch)(en, de);
+                   std::int64_t patch, bool reflect_blur = false) {
+    return MapMaker<D>(height, width, patch, reflect_blur)(en, de);
 }
 
 /// For each map [B, H, W] the mean of its largest int(H W part) values, or the largest when that is none: [B].

@@ -12,8 +12,8 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <vector>
 
 #include "dinomaly/ops/cosine.hpp"
 #include "dinomaly/ops/math.hpp"
@@ -112,17 +112,17 @@ private:
 
 namespace dinomaly::inline DINOMALY_ABI::anomaly {
 
-/// Two groups of features of the same pictures, each [B, h w, C].
-template <Device D> using Groups = std::array<Var<D>, 2>;
+/// Groups of features of the same pictures, each [B, h w, C].
+template <Device D> using Groups = std::vector<Var<D>>;
 
 /// Distance of each token from its reconstruction: 1 - cos over the channels, [B, h w].
 template <Device D> Var<D> point_distance(const Var<D>& en, const Var<D>& de) {
     return 1 - cosine_similarity(en, de);
 }
 
-/// The fraction p of tokens that count as easy at an iteration: 0 at first, 0.9 from `ramp` on.
-inline double easy_fraction(std::int64_t iteration, std::int64_t ramp) {
-    return ramp > 0 ? std::min(0.9 * static_cast<double>(iteration) / static_cast<double>(ramp), 0.9) : 0.9;
+/// The fraction p of tokens that count as easy at an iteration: 0 at first, `largest` from `ramp` on.
+inline double easy_fraction(std::int64_t iteration, std::int64_t ramp, double largest = 0.9) {
+    return ramp > 0 ? std::min(largest * static_cast<double>(iteration) / static_cast<double>(ramp), largest) : largest;
 }
 
 /// How many of `tokens` tokens count as hard when a fraction `easy_part` is easy; at least one.
@@ -134,6 +134,8 @@ inline std::int64_t hard_count(std::int64_t tokens, double easy_part) {
 /// a batch (hard_count) keep their gradient, that of the others is scaled by `factor`.
 template <Device D>
 Var<D> loose_loss(const Groups<D>& en, const Groups<D>& de, const Cell<D, std::int64_t>& hard, double factor = 0.1) {
+    check(!en.empty() && en.size() == de.size(), "loose_loss", en.size(), " and ", de.size(),
+          " groups: equal numbers above zero expected");
     Var<D> total;
     for (std::size_t i = 0; i < en.size(); ++i) {
         check(en[i].rank() == 3 && en[i].shape() == de[i].shape(), "loose_loss", "features ", en[i].shape(), " and ",

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "dinomaly/core/view.hpp"
 
@@ -27,6 +29,12 @@ struct AttentionSizes {
     std::int64_t batch, tokens, heads, head_dim;
 
     DINOMALY_HD std::int64_t width() const { return heads * head_dim; }
+};
+
+/// Cosines and sines [patches, head_dim / 2] of the angles by which the last tokens' queries and keys are turned.
+template <class T> struct RotaryTable {
+    std::int64_t patches = 0;
+    const T *cos = nullptr, *sin = nullptr;
 };
 
 // --- a product z = x w^T and the formulas around it
@@ -66,10 +74,11 @@ template <class Formula> struct PushBefore {
 
 // --- StableAdamW (optim/stable_adamw.hpp)
 
-/// Where one parameter and its moments lie.
+/// Where one parameter and its moments lie, and which of the learning rates is its own.
 template <class T> struct AdamPlaces {
     T *p, *m, *v, *vmax;
     std::int64_t count;
+    std::size_t rate;
 
     bool operator==(const AdamPlaces&) const = default;
 };
@@ -79,14 +88,15 @@ struct AdamConstants {
     float beta1, rest1;  // beta1 and 1 - beta1
     float beta2, rest2;
     float eps;
-    float limit;  // of the gradients' joint norm
+    float limit;      // of the gradients' joint norm
+    bool is_amsgrad;  // vmax is the largest v so far, else the last one
 };
 
-/// What changes from step to step.
+/// What changes from step to step; two kinds of parameters may have learning rates of their own.
 struct AdamScalars {
-    double rate;      // lr / (1 - beta1^t)
-    double decay;     // 1 - lr weight_decay
-    double correct2;  // sqrt(1 - beta2^t)
+    double rates[2];   // lr / (1 - beta1^t)
+    double decays[2];  // 1 - lr weight_decay
+    double correct2;   // sqrt(1 - beta2^t)
 };
 
 // --- whole ops that only some devices have
@@ -99,10 +109,13 @@ template <class D> struct LayerNormPass;
 
 // --- transformer blocks whose weights never change (nn/frozen.hpp); Linear is the device's layer for that
 
-/// fc2(gelu(fc1(x))).
-template <class Linear> struct FrozenMlp { Linear fc1, fc2; };
+/// fc2(gelu(fc1(x))), or fc2(silu(fc1(x)) * gated(x)) where there is such a layer.
+template <class Linear> struct FrozenMlp {
+    Linear fc1, fc2;
+    std::optional<Linear> gated = {};
+};
 
-/// The weights of one block: x += proj(mix(qkv(norm x))), x += fc2(gelu(fc1(norm x))), norms without an affine part.
+/// The weights of one block: x += proj(mix(qkv(norm x))), x += mlp(norm x), norms without an affine part.
 template <class Linear> struct FrozenBlock {
     double norm1_eps, norm2_eps;
     std::int64_t heads;
@@ -112,7 +125,14 @@ template <class Linear> struct FrozenBlock {
     FrozenMlp<Linear> mlp;
 };
 
-/// Pictures [batch, planes, height, width], cut into patches of patch x patch.
+/// What blocks are told of where tokens lie, besides what the tokens hold of it themselves.
+template <class T> struct FrozenPlaces {
+    RotaryTable<T> rotation;            // without patches nothing is turned
+    std::vector<const T*> biases = {};  // added to the scores [H, N, N] of each block, or empty
+};
+
+/// Pictures [batch, planes, height, width], cut into patches of patch x patch; what is left at the right and at the
+/// bottom is not looked at.
 struct PatchSizes {
     std::int64_t batch, planes, height, width, patch;
 

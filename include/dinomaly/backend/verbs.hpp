@@ -11,6 +11,7 @@
 //   move              copy between strided layouts (permute, slice, concat)
 //   select            the k-th largest value, the mean of the k largest
 //   add               y = a + b
+//   rotary            queries and keys turned by their tokens' places
 //   frozen_blocks     transformer blocks whose weights never change, and their patches and MLP beside (nn/frozen.hpp)
 //   Replay            runs a sequence of verbs again and again; a GPU records it
 //
@@ -31,6 +32,7 @@
 #include "dinomaly/backend/cpu/replay.hpp"
 #include "dinomaly/backend/cpu/rows.hpp"
 #include "dinomaly/backend/cpu/select.hpp"
+#include "dinomaly/backend/rotary.hpp"
 
 #ifdef DINOMALY_CUDA
 #include "dinomaly/backend/cuda/attention.hpp"

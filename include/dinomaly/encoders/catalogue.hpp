@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "dinomaly/encoders/recommended.hpp"
 #include "dinomaly/nn/vit_config.hpp"
 
 namespace dinomaly::encoders {
@@ -21,7 +20,7 @@ struct Licence {
 };
 
 /// Encoders that were trained alike and are published in one place.
-struct Family {
+struct Publication {
     std::string_view name, repository;  ///< the latter at GitHub
     Licence licence;
     bool has_mask_token = false;  ///< the files hold one more token, which is never used
@@ -30,7 +29,7 @@ struct Family {
 /// One encoder.
 struct CatalogueEntry {
     std::string_view key;  ///< FAMILY_vit_WIDTH_PATCH, as the authors' load(name) takes it
-    Family family;
+    Publication family;
     nn::VitConfig vit;
     std::string_view file;  ///< as it is published
     std::string_view note{};
@@ -45,7 +44,7 @@ inline constexpr Licence apache{"Apache-2.0"}, mit{"MIT"}, non_commercial{"CC-BY
                    "be passed on under the same agreement only, with a copy of it; publications acknowledge them; not "
                    "for military, nuclear or espionage ends"};
 
-inline constexpr Family dinov2_family{"DINOv2", "facebookresearch/dinov2", apache, true},
+inline constexpr Publication dinov2_family{"DINOv2", "facebookresearch/dinov2", apache, true},
     dinov3_family{"DINOv3", "facebookresearch/dinov3", dinov3_licence, true},
     dino_family{"DINO", "facebookresearch/dino", apache}, ibot_family{"iBOT", "bytedance/ibot", apache, true},
     mae_family{"MAE", "facebookresearch/mae", non_commercial}, deit_family{"DeiT", "facebookresearch/deit", apache},

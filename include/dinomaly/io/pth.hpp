@@ -6,8 +6,10 @@
 // _rebuild_parameter are understood; whatever else the pickle names stays a name.
 //
 // Dicts in dicts are flattened: {"model": {"w": tensor}} holds "model.w". Lists, numbers, texts and unknown objects
-// beside them are ignored, so that training checkpoints load; an unknown object in a dict that holds tensors is
-// refused, since it stands in a tensor's place.
+// beside them are ignored, so that training checkpoints load. An unknown object that has tensors or storages inside, in
+// a dict that holds tensors, is refused: it may be a tensor of a kind that is not understood.
+//
+// The plain values of a dict "hyper_parameters", as Lightning writes it, become the metadata of that name, as JSON.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -28,6 +31,7 @@
 #include "dinomaly/core/shape.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/pickle.hpp"
+#include "dinomaly/io/pickle_json.hpp"
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/io/zip.hpp"
 
@@ -47,6 +51,7 @@ public:
         check(document_.get<pickle::Dict>(document_.root) != nullptr, place_.c_str(), "holds ",
               describe(document_.root), ", expected a dict of tensors (save model.state_dict(), not the model)");
         flatten(document_.root, "", 0);
+        keep_settings();
         check(!out_.empty(), place_.c_str(), "holds no tensors", first_object_.empty() ? "" : "; \"" + first_object_);
         return std::move(out_);
     }
@@ -98,21 +103,38 @@ private:
         const auto& items = document_.get<pickle::Dict>(dict_ref)->items;
 
         const std::size_t size_before = out_.size();
-        std::string object;  // the first unknown object of this dict
+        std::vector<std::pair<pickle::Ref, pickle::Ref>> objects;  // the unknown ones of this dict, with their keys
         for (const auto& [key_ref, value_ref] : items) {
             check(++visits_ <= max_visits, place_.c_str(), "has more than ", max_visits, " entries");
             const std::string name = prefix + key_text(key_ref);
             check(name.size() <= max_name, place_.c_str(), "has a name of ", name.size(), " characters");
             if (is_tensor(value_ref)) add_tensor(name, value_ref);
-            if (is_object(value_ref) && object.empty()) object = name + "\" is " + describe(value_ref);
+            if (!is_object(value_ref)) continue;
+            objects.emplace_back(key_ref, value_ref);
+            if (first_object_.empty()) first_object_ = name + "\" is " + describe(value_ref);
         }
-        check(object.empty() || out_.size() == size_before, place_.c_str(), '"', object, ", expected a tensor");
-        if (first_object_.empty()) first_object_ = object;
+        if (out_.size() > size_before)
+            for (const auto& [key, ref] : objects)
+                check(!holds_storage(ref), place_.c_str(), '"', prefix, key_text(key), "\" is ", describe(ref),
+                      ", expected a tensor");
 
         for (const auto& [key_ref, value_ref] : items) {
             if (document_.get<pickle::Dict>(value_ref) != nullptr) {
                 flatten(value_ref, prefix + key_text(key_ref) + '.', depth + 1);
             }
+        }
+    }
+
+    /// The settings that Lightning keeps beside the weights, as metadata.
+    void keep_settings() {
+        constexpr std::size_t most = 1'000'000;  // characters
+        for (const auto& [key, value] : document_.get<pickle::Dict>(document_.root)->items) {
+            const auto* const name = document_.get<std::string>(key);
+            if (name == nullptr || *name != "hyper_parameters" || document_.get<pickle::Dict>(value) == nullptr)
+                continue;
+            std::size_t budget = most;
+            const auto settings = pickle::to_json(document_, value, budget);
+            out_.metadata[*name] = settings->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
         }
     }
 
@@ -126,6 +148,27 @@ private:
         return !is_tensor(ref) &&
                (document_.get<pickle::Call>(ref) != nullptr || document_.get<pickle::Global>(ref) != nullptr ||
                 document_.get<pickle::Persistent>(ref) != nullptr);
+    }
+
+    /// Whether a storage is a part of the value at any depth. The file is refused when it is: so what was looked at
+    /// before holds none, and nothing is looked at twice.
+    bool holds_storage(pickle::Ref ref) {
+        std::vector<pickle::Ref> open{ref};
+        const auto add = [&](const std::vector<pickle::Ref>& refs) {
+            open.insert(open.end(), refs.begin(), refs.end());
+        };
+        while (!open.empty()) {
+            const pickle::Ref current = open.back();
+            open.pop_back();
+            if (document_.get<pickle::Persistent>(current) != nullptr) return true;
+            if (!without_storage_.insert(current).second) continue;
+            if (const auto* const list = document_.get<pickle::List>(current)) add(list->items);
+            if (const auto* const tuple = document_.get<pickle::Tuple>(current)) add(tuple->items);
+            if (const auto* const call = document_.get<pickle::Call>(current)) add({call->callee, call->arguments});
+            if (const auto* const dict = document_.get<pickle::Dict>(current))
+                for (const auto& [key, value] : dict->items) add({key, value});
+        }
+        return false;
     }
 
     std::string describe(pickle::Ref ref) const {
@@ -295,6 +338,7 @@ private:
     std::size_t visits_ = 0;
     std::string root_;
     std::string first_object_;
+    std::unordered_set<pickle::Ref> without_storage_;
     pickle::Document document_;
     std::unordered_map<std::string, SharedBytes> storages_;
     StateDict out_;

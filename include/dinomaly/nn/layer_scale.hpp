@@ -9,14 +9,18 @@ namespace dinomaly::nn::inline DINOMALY_ABI {
 
 template <Device D> struct LayerScale {
     Param<D> gamma;
+    bool is_learned = true;  // else gamma is one for ever, and no parameter
 
     LayerScale() = default;
-    explicit LayerScale(std::int64_t width) : gamma(ones<Full<D>>({width})) {}
+    explicit LayerScale(std::int64_t width, bool is_learned_ = true)
+        : gamma(ones<Full<D>>({width})), is_learned(is_learned_) {}
 
     /// x [..., C] -> [..., C], as part of a formula.
     template <Operand X> auto operator()(X&& x) const { return std::forward<X>(x) * gamma; }
 
-    void each(auto&& visit) { visit("gamma", gamma); }
+    void each(auto&& visit) {
+        if (is_learned) visit("gamma", gamma);
+    }
 };
 
 /// Passes its operand on.

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "dinomaly/autodiff/expr.hpp"
@@ -27,13 +28,17 @@ namespace detail {
 
 template <class T> inline constexpr bool is_list = false;
 template <class M> inline constexpr bool is_list<std::vector<M>> = true;
+template <class T> inline constexpr bool is_choice = false;
+template <class... Ms> inline constexpr bool is_choice<std::variant<Ms...>> = true;
 
-/// Visits a parameter, the members of a module, or a list of modules, which are numbered.
+/// Visits a parameter, the members of a module, a list of modules, which are numbered, or the one module of a choice.
 template <class T, class F> void walk(const std::string& name, T& part, const F& f) {
     if constexpr (Operand<T>) {
         if (part.value().defined()) f(name, part);
     } else if constexpr (is_list<T>) {
         for (std::size_t i = 0; i < part.size(); ++i) walk(name + '.' + std::to_string(i), part[i], f);
+    } else if constexpr (is_choice<T>) {
+        std::visit([&](auto& chosen) { walk(name, chosen, f); }, part);
     } else {
         part.each([&](const std::string& member, auto& child) {
             walk(name.empty() ? member : name + '.' + member, child, f);
@@ -42,6 +47,14 @@ template <class T, class F> void walk(const std::string& name, T& part, const F&
 }
 
 }  // namespace detail
+
+/// f(module), or f of the one module of a choice.
+template <class M, class F> decltype(auto) with_module(const M& module, const F& f) {
+    if constexpr (detail::is_choice<M>)
+        return std::visit(f, module);
+    else
+        return f(module);
+}
 
 /// Calls f(name, parameter) for every parameter, in the order of the members; names are dotted, as in checkpoints.
 template <class M, class F> void for_each_parameter(M& module, const F& f, const std::string& prefix = "") {

@@ -5,7 +5,8 @@
 //   dv = P^T dout,  dS = P (dout v^T - sum(dout out)),  dq = dS k / sqrt(d),  dk = dS^T q / sqrt(d)
 //
 // The backend never stores the N x N weights; qkv, the result and a number a row are kept. attention_composed is the
-// same formula from single ops: the reference that the fused form is tested against.
+// same formula from single ops: the reference that the fused form is tested against, and the form with a bias that is
+// learned, P = softmax(S + bias).
 #pragma once
 
 #include <array>
@@ -71,12 +72,24 @@ template <Device D> Var<D> join_heads(const Var<D>& x) {
     return reshape(permute(x, {0, 2, 1, 3}), {x.size(0), x.size(2), x.size(1) * x.size(3)});
 }
 
-/// Softmax attention from single ops, in full precision.
-template <Operand X, Device D = Full<device_of<X>>> Var<D> attention_composed(X&& qkv, std::int64_t heads) {
+/// Softmax attention from single ops, in full precision; bias [H, N, N], where defined, is added to the scores.
+template <Operand X, Device D = Full<device_of<X>>>
+Var<D> attention_composed(X&& qkv, std::int64_t heads, const Var<D>& bias = {}) {
     const auto [q, k, v] = split_heads("attention", full(std::forward<X>(qkv)), heads);  // [B, H, N, d]
     const double scale = 1 / std::sqrt(static_cast<double>(q.size(-1)));
-    const Var<D> weights = softmax(matmul(q * scale, transpose(k, -1, -2)));  // [B, H, N, N]
-    return join_heads<D>(matmul(weights, v));
+    Var<D> scores = matmul(q * scale, transpose(k, -1, -2));  // [B, H, N, N]
+    if (bias.value().defined()) scores = scores + bias;
+    return join_heads<D>(matmul(softmax(scores), v));
+}
+
+/// Softmax attention with a bias [heads, N, N] of the scores, whose gradient is passed on.
+template <Operand X, Device D = device_of<X>>
+Var<D> attention(X&& qkv, std::int64_t heads, const Var<Full<D>>& bias) {
+    const Shape& shape = qkv.shape();
+    const backend::AttentionSizes s = attention_sizes("attention", shape, heads);
+    check(bias.shape() == Shape({s.heads, s.tokens, s.tokens}), "attention", "qkv ", shape, " and bias ", bias.shape(),
+          ": bias [heads, N, N] expected");
+    return in<D>(attention_composed(std::forward<X>(qkv), heads, bias));
 }
 
 }  // namespace dinomaly::inline DINOMALY_ABI

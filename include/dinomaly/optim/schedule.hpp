@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// WarmCosine: the learning rate over a run, a linear warm-up and half a cosine down to a final rate.
+// The learning rate over a run, a linear warm-up and half a cosine: WarmCosine down to a final rate (Dinomaly),
+// WarmRatio down to a part of the first (Dinomaly2).
 #pragma once
 
 #include <cmath>
@@ -21,6 +22,22 @@ struct WarmCosine {
         if (i >= total) return final;
         const double part = static_cast<double>(i - warmup) / static_cast<double>(total - warmup);
         return final + 0.5 * (base - final) * (1 + std::cos(std::numbers::pi * part));
+    }
+};
+
+/// Rate of iteration i: base i/warmup during warm-up (base first behind it), then
+/// base (ratio + (1 - ratio)/2 (1 + cos(pi (i - warmup)/(total - warmup)))), and base ratio from total on; with a ratio
+/// of 1 it stays.
+struct WarmRatio {
+    std::int64_t total = 40000, warmup = 100;
+    double base = 2e-3, ratio = 1;
+
+    double operator()(std::int64_t i) const {
+        if (i < warmup) return base * static_cast<double>(i) / static_cast<double>(warmup);
+        if (i >= total) return base * ratio;
+        const double part = std::numbers::pi * static_cast<double>(i - warmup) / static_cast<double>(total - warmup);
+        const volatile double above = (1 - ratio) * 0.5 * (1 + std::cos(part));  // rounded before it is added: the
+        return base * (ratio + above);                                           // authors' bits, without fused sums
     }
 };
 

@@ -3,7 +3,7 @@
 // by tensor (Wortsman et al., 2023):
 //
 //   p *= 1 - lr wd
-//   m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   vmax = max(vmax, v)
+//   m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   vmax = max(vmax, v), without AMSGrad v
 //   den = sqrt(vmax) / sqrt(1 - b2^t) + eps,   rms = |g / den| / sqrt(n)
 //   p -= lr / (1 - b1^t) / max(1, rms) * m / den
 #pragma once
@@ -26,6 +26,7 @@ struct StableAdamWConfig {
     double beta1 = 0.9, beta2 = 0.999;
     double eps = 1e-10;
     double weight_decay = 1e-4;
+    bool is_amsgrad = true;
 };
 
 /// Whether D clips and updates all parameters at once, without a word to the host.
@@ -41,8 +42,10 @@ public:
         Tensor<D> m, v, vmax;
     };
 
-    explicit StableAdamW(std::vector<Var<D>> parameters, const StableAdamWConfig& config = {})
-        : parameters_(std::move(parameters)), config_(config) {
+    /// One or two learning rates go with a step: the first `with_second_rate` parameters follow the second of two.
+    explicit StableAdamW(std::vector<Var<D>> parameters, const StableAdamWConfig& config = {},
+                         std::size_t with_second_rate = 0)
+        : parameters_(std::move(parameters)), config_(config), with_second_rate_(with_second_rate) {
         for (const Var<D>& p : parameters_)
             moments_.push_back({zeros<D>(p.shape()), zeros<D>(p.shape()), zeros<D>(p.shape())});
     }
@@ -53,12 +56,13 @@ public:
         update();
     }
 
-    /// Counts a step and sets its learning rate, for apply().
-    void prepare(double lr) {
+    /// Counts a step and sets its learning rates, for apply().
+    void prepare(double lr) { prepare(lr, lr); }
+    void prepare(double lr, double second_lr) {
         ++steps_;
-        const double t = static_cast<double>(steps_);
-        scalars_ = {.rate = lr / (1 - std::pow(config_.beta1, t)),
-                    .decay = 1 - lr * config_.weight_decay,
+        const double t = static_cast<double>(steps_), correct1 = 1 - std::pow(config_.beta1, t);
+        scalars_ = {.rates = {lr / correct1, second_lr / correct1},
+                    .decays = {1 - lr * config_.weight_decay, 1 - second_lr * config_.weight_decay},
                     .correct2 = std::sqrt(1 - std::pow(config_.beta2, t))};
         if constexpr (UpdatesAtOnce<D>) on_device_.set(scalars_);
     }
@@ -102,10 +106,14 @@ private:
             auto& [m, v, vmax] = moments_[i];
             assign(m, b1 * m + (1 - b1) * g);
             assign(v, b2 * v + (1 - b2) * square(g));
-            assign(vmax, maximum(vmax, v));
+            if (config_.is_amsgrad)
+                assign(vmax, maximum(vmax, v));
+            else
+                assign(vmax, 1.0 * v);
             const auto den = sqrt(vmax) / scalars_.correct2 + config_.eps;
             const double rms = std::sqrt(static_cast<double>(mean(square(g / den)).item()));
-            assign(p, p * scalars_.decay - scalars_.rate / std::max(1.0, rms) * (m / den));
+            const std::size_t rate = rate_of(i);
+            assign(p, p * scalars_.decays[rate] - scalars_.rates[rate] / std::max(1.0, rms) * (m / den));
         }
     }
 
@@ -114,7 +122,7 @@ private:
         std::vector<backend::AdamPlaces<float>> places;
         for (std::size_t i = 0; i < parameters_.size(); ++i)
             places.push_back({parameters_[i].value().data(), moments_[i].m.data(), moments_[i].v.data(),
-                              moments_[i].vmax.data(), parameters_[i].count()});
+                              moments_[i].vmax.data(), parameters_[i].count(), rate_of(i)});
         if (tensors_ == nullptr || places != places_) tensors_ = std::make_shared<backend::AdamTensors<D>>(places);
         places_ = std::move(places);
     }
@@ -122,12 +130,16 @@ private:
     backend::AdamConstants constants(double limit) const {
         const auto number = [](double x) { return static_cast<float>(x); };
         return {number(config_.beta1),     number(1 - config_.beta1), number(config_.beta2),
-                number(1 - config_.beta2), number(config_.eps),       number(limit)};
+                number(1 - config_.beta2), number(config_.eps),       number(limit),
+                config_.is_amsgrad};
     }
+
+    std::size_t rate_of(std::size_t parameter) const { return parameter < with_second_rate_ ? 1 : 0; }
 
     std::vector<Var<D>> parameters_;
     std::vector<Moments> moments_;
     StableAdamWConfig config_;
+    std::size_t with_second_rate_;
     std::int64_t steps_ = 0;
     backend::AdamScalars scalars_{};
     Cell<D, backend::AdamScalars> on_device_;

@@ -21,7 +21,7 @@
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// Which data set, and with it which layout on disk; `automatic` looks at the folder.
-enum class DataSetKind { automatic, mvtec, visa, realiad, mpdd, folder };
+enum class DataSetKind { automatic, mvtec, visa, realiad, mpdd, manta, mulsen, mvtec3d, folder };
 
 /// A class and its published numbers of pictures; zero: not known.
 struct PublishedClass {
@@ -29,7 +29,7 @@ struct PublishedClass {
     std::size_t train = 0, test_good = 0, test_bad = 0;
 };
 
-/// "auto", "mvtec", "visa", "realiad", "mpdd", "folder": as options name it.
+/// "auto", "mvtec", "visa", "realiad", "mpdd", "manta", "mulsen", "mvtec3d", "folder": as options name it.
 inline const char* data_set_option(DataSetKind kind) {
     switch (kind) {
         case DataSetKind::automatic: return "auto";
@@ -37,6 +37,9 @@ inline const char* data_set_option(DataSetKind kind) {
         case DataSetKind::visa: return "visa";
         case DataSetKind::realiad: return "realiad";
         case DataSetKind::mpdd: return "mpdd";
+        case DataSetKind::manta: return "manta";
+        case DataSetKind::mulsen: return "mulsen";
+        case DataSetKind::mvtec3d: return "mvtec3d";
         case DataSetKind::folder: return "folder";
     }
     return "";
@@ -50,6 +53,9 @@ inline const char* data_set_name(DataSetKind kind) {
         case DataSetKind::visa: return "VisA";
         case DataSetKind::realiad: return "Real-IAD";
         case DataSetKind::mpdd: return "MPDD";
+        case DataSetKind::manta: return "MANTA-Tiny";
+        case DataSetKind::mulsen: return "MulSen-AD";
+        case DataSetKind::mvtec3d: return "MVTec 3D-AD";
         case DataSetKind::folder: return "own folder";
     }
     return "";
@@ -57,10 +63,11 @@ inline const char* data_set_name(DataSetKind kind) {
 
 /// The kind that an option names. Throws for any other word.
 inline DataSetKind data_set_kind(const std::string& option) {
-    for (const DataSetKind kind : {DataSetKind::automatic, DataSetKind::mvtec, DataSetKind::visa, DataSetKind::realiad,
-                                   DataSetKind::mpdd, DataSetKind::folder})
+    for (const DataSetKind kind :
+         {DataSetKind::automatic, DataSetKind::mvtec, DataSetKind::visa, DataSetKind::realiad, DataSetKind::mpdd,
+          DataSetKind::manta, DataSetKind::mulsen, DataSetKind::mvtec3d, DataSetKind::folder})
         if (option == data_set_option(kind)) return kind;
-    fail("dataset", "'", option, "', auto, mvtec, visa, realiad, mpdd or folder expected");
+    fail("dataset", "'", option, "', auto, mvtec, visa, realiad, mpdd, manta, mulsen, mvtec3d or folder expected");
 }
 
 inline constexpr std::array mvtec_classes{
@@ -131,6 +138,9 @@ inline std::span<const PublishedClass> published_classes(DataSetKind kind) {
         case DataSetKind::realiad: return realiad_classes;
         case DataSetKind::mpdd: return mpdd_classes;
         case DataSetKind::automatic:
+        case DataSetKind::manta:  // neither classes nor numbers are known here
+        case DataSetKind::mulsen:
+        case DataSetKind::mvtec3d:
         case DataSetKind::folder: break;
     }
     return {};

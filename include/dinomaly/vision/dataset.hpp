@@ -4,6 +4,9 @@
 //   MVTec-AD, MPDD   ROOT/CLASS/{train/good,test/KIND,ground_truth/KIND}             folder_layout.hpp
 //   VisA             the same under ROOT/VisA_pytorch/1cls, ROOT/1cls or ROOT, as 'dinomaly prepare visa' writes it
 //   Real-IAD         ROOT/realiad_1024/CLASS, lists in ROOT/realiad_jsons            realiad.hpp
+//   MANTA-Tiny       ROOT/DOMAIN/CLASS/.., five views a picture                       manta.hpp
+//   MulSen-AD        ROOT/CLASS/{RGB,Infrared}/..                                    mulsen.hpp
+//   MVTec 3D-AD      ROOT/CLASS/{train,test}/KIND/{rgb,z,xyz,gt}                     mvtec3d.hpp
 //   own folder       good pictures in ROOT, ROOT/good or ROOT/train/good, with or without ROOT/test/KIND and
 //                    ROOT/ground_truth/KIND; or several such classes under ROOT
 #pragma once
@@ -20,17 +23,22 @@
 #include "dinomaly/vision/class_names.hpp"
 #include "dinomaly/vision/codec.hpp"
 #include "dinomaly/vision/folder_layout.hpp"
+#include "dinomaly/vision/manta.hpp"
+#include "dinomaly/vision/mulsen.hpp"
+#include "dinomaly/vision/mvtec3d.hpp"
 #include "dinomaly/vision/normalize.hpp"
 #include "dinomaly/vision/realiad.hpp"
 #include "dinomaly/vision/sample.hpp"
+#include "dinomaly/vision/source.hpp"
 
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// What is looked for under a root.
 struct ScanOptions {
     DataSetKind dataset = DataSetKind::automatic;
-    std::string lists = "realiad_jsons";  ///< Real-IAD: the folder of lists
-    std::vector<std::string> classes{};   ///< in this order; empty: all that are found, sorted
+    std::string lists = realiad_lists[0];  ///< Real-IAD: the folder of lists
+    bool multi_view = false;               ///< Real-IAD: pictures are views of objects
+    std::vector<std::string> classes{};    ///< in this order; empty: all that are found, sorted
 };
 
 /// A data set that was found.
@@ -128,33 +136,43 @@ inline std::vector<std::size_t> choose_classes(const fs::path& root, const std::
     return chosen;
 }
 
+inline ClassData read_class(DataSetKind kind, const ClassFolder& where) {
+    switch (kind) {
+        case DataSetKind::manta: return read_manta_class(where);
+        case DataSetKind::mulsen: return read_mulsen_class(where);
+        case DataSetKind::mvtec3d: return read_mvtec3d_class(where);
+        default: return scan_class(where);
+    }
+}
+
 inline void read_folders(DataSet& data, const std::vector<ClassFolder>& found, const std::vector<std::string>& wanted) {
     std::vector<std::string> names;
     for (const ClassFolder& entry : found) names.push_back(entry.name);
-    for (const std::size_t i : choose_classes(data.root, wanted, names)) data.classes.push_back(scan_class(found[i]));
+    for (const std::size_t i : choose_classes(data.root, wanted, names))
+        data.classes.push_back(read_class(data.kind, found[i]));
 }
 
 inline void read_realiad(DataSet& data, const ScanOptions& options) {
     const fs::path& root = data.root;
-    const fs::path folder = realiad_list_folder(root, options.lists);
-    check(!folder.empty(), root.c_str(), "no lists of Real-IAD: ", (root / options.lists / "CLASS.json").string(),
+    data.lists = options.lists;
+    if (options.lists == realiad_lists[0]) data.lists = first_folder(root, realiad_lists).filename().string();
+    const fs::path folder = realiad_list_folder(root, data.lists), pictures = first_folder(root, realiad_pictures);
+    check(!folder.empty(), root.c_str(), "no lists of Real-IAD: ", (root / data.lists / "CLASS.json").string(),
           " expected (--lists names the folder)");
-    check(is_folder(root / realiad_pictures), root.c_str(), "no pictures of Real-IAD: the folder ",
-          (root / realiad_pictures).string(), " expected");
+    check(is_folder(pictures), root.c_str(), "no pictures of Real-IAD: the folder ", pictures.string(), " expected");
     std::vector<std::string> names;
     for (const fs::path& file : sorted_entries(folder)) {
         if (file.extension() != ".json") continue;
         const std::string name = file.stem().string();
-        (is_folder(root / realiad_pictures / name) ? names : data.left_out).push_back(name);
+        (is_folder(pictures / name) ? names : data.left_out).push_back(name);
     }
     for (const std::string& name : options.classes)
         check(std::ranges::find(data.left_out, name) == data.left_out.end(), root.c_str(), "class '", name,
-              "' has a list, but there is no folder ", (root / realiad_pictures / name).string());
-    check(!names.empty(), root.c_str(), "no folder of ", (root / realiad_pictures).string(),
+              "' has a list, but there is no folder ", (pictures / name).string());
+    check(!names.empty(), root.c_str(), "no folder of ", pictures.string(),
           " has the name of a list; lists: ", listed(data.left_out));
-    data.lists = options.lists;
     for (const std::size_t i : choose_classes(root, options.classes, names))
-        data.classes.push_back(read_realiad_class(root, folder, names[i]));
+        data.classes.push_back(read_realiad_class(root, folder, names[i], options.multi_view));
     if (!options.classes.empty()) data.left_out.clear();
 }
 
@@ -164,10 +182,20 @@ inline void recognise(DataSet& data, const ScanOptions& options, const std::vect
     data.kind = options.dataset;
     data.reason = "as asked for";
     if (data.kind != DataSetKind::automatic) return;
-    if (is_folder(root / options.lists) || is_folder(root / realiad_pictures)) {
+    const fs::path lists = is_folder(root / options.lists) ? root / options.lists : first_folder(root, realiad_lists);
+    const fs::path pictures = first_folder(root, realiad_pictures);
+    if (is_folder(lists) || is_folder(pictures)) {
         data.kind = DataSetKind::realiad;
-        data.reason =
-            "there is a folder " + std::string(is_folder(root / options.lists) ? options.lists : realiad_pictures);
+        data.reason = "there is a folder " + (is_folder(lists) ? lists : pictures).filename().string();
+    } else if (const auto mulsen = mulsen_class_folders(root); !mulsen.empty()) {
+        data.kind = DataSetKind::mulsen;
+        data.reason = "there are folders RGB and Infrared in " + mulsen.front().name;
+    } else if (!found.empty() && is_mvtec3d_class(found.front().folder)) {
+        data.kind = DataSetKind::mvtec3d;
+        data.reason = "there are folders rgb in those of " + found.front().name;
+    } else if (found.empty() && has_manta_views(manta_class_folders(root))) {
+        data.kind = DataSetKind::manta;
+        data.reason = "there are classes in folders, with pictures of five views";
     } else if (const fs::path visa = prepared_visa(root); !visa.empty()) {
         data.kind = DataSetKind::visa;
         data.reason = "there is a folder " + visa.lexically_relative(root).string();
@@ -184,13 +212,17 @@ inline void recognise(DataSet& data, const ScanOptions& options, const std::vect
 
 }  // namespace detail
 
-/// Reads which pictures a data set holds; no picture is opened. Throws when there is no such folder, none of the
-/// layouts above, a list is not what it should be, or a wanted class is absent; the message then lists those found.
+/// Reads which pictures a data set holds; no picture is opened, but one's header where its width decides. Throws when
+/// there is no such folder, none of the layouts above, a list is not what it should be, or a wanted class is absent;
+/// the message then lists those found.
 inline DataSet scan(const std::filesystem::path& root, const ScanOptions& options) {
     check(detail::is_folder(root), root.c_str(), "no such folder of pictures");
     DataSet data{root, options.dataset, "", "", {}, {}};
     std::vector<detail::ClassFolder> found = detail::find_class_folders(root);
     detail::recognise(data, options, found);
+    check(!options.multi_view || data.kind == DataSetKind::realiad || data.kind == DataSetKind::manta, root.c_str(),
+          "--multi-view is for Real-IAD, whose lists tell which pictures are views of one object; this is ",
+          data_set_name(data.kind), " (", data.reason, ')');
     if (data.kind == DataSetKind::realiad) {
         detail::read_realiad(data, options);
         return data;
@@ -201,6 +233,8 @@ inline DataSet scan(const std::filesystem::path& root, const ScanOptions& option
         else if (detail::is_shipped_visa(root))
             detail::ask_to_prepare_visa(root);
     }
+    if (data.kind == DataSetKind::manta) found = detail::manta_class_folders(root);
+    if (data.kind == DataSetKind::mulsen) found = detail::mulsen_class_folders(root);
     check(!found.empty(), root.c_str(), "no pictures (", picture_extensions,
           "), and no folder with train/good, good or test");
     check(data.kind == DataSetKind::folder || !found.front().plain, root.c_str(), "not in the layout of ",
@@ -226,8 +260,10 @@ inline std::vector<Sample> training_samples(const std::vector<ClassData>& classe
 
 /// The ground truth of a sample, [height, width] in [0, 1]; all zero when it has no mask.
 inline std::vector<float> load_mask(const Sample& sample, const Preprocess& sizes) {
-    if (sample.mask) return to_mask(read_grey(*sample.mask), sizes);
-    return std::vector<float>(sizes.count() / 3, 0.0F);
+    if (!sample.mask) return std::vector<float>(sizes.count() / 3, 0.0F);
+    Image mask = read_grey(*sample.mask);
+    if (sample.window) mask = cut(mask, window_within(*sample.window, {mask.width, mask.height}, *sample.mask));
+    return to_mask(std::move(mask), sizes);
 }
 
 }  // namespace dinomaly::vision::inline DINOMALY_ABI

@@ -3,7 +3,7 @@
 //
 // The threads share out the pictures of the next few batches, one picture at a time; batches leave in the order given,
 // whatever order their pictures were finished in. Decoded pictures can be kept in memory, cut to what the network sees
-// in 8 bit, so that later epochs decode nothing.
+// in 8 bit, so that later epochs decode nothing. Where pictures are augmented they are kept as they are before that.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/vision/augment.hpp"
 #include "dinomaly/vision/normalize.hpp"
 #include "dinomaly/vision/source.hpp"
 
@@ -26,7 +27,7 @@ namespace dinomaly::vision::inline DINOMALY_ABI {
 
 /// Pictures ready for the network.
 struct Batch {
-    std::vector<float> pixels;         ///< [B, 3, height, width], normalised
+    std::vector<float> pixels;         ///< [B, 3 m, height, width], normalised; m: Source::pictures()
     std::vector<std::size_t> indices;  ///< [B], which pictures they are
 };
 
@@ -37,15 +38,23 @@ struct LoaderLimits {
     std::size_t cache_bytes = std::size_t{256} << 20;  ///< for decoded pictures; 0 keeps none
 };
 
+/// Pictures that are seen in another way each time (augment.hpp): number d of an order is draw d, which shows picture
+/// pictures[d], augmented by (seed, d).
+struct Draws {
+    std::uint64_t seed = 0;
+    std::vector<std::size_t> pictures;
+};
+
 /// Delivers batches of pictures, or of windows of pictures, in a given order. One thread may call next(); destroying it
 /// early is safe.
 class Loader {
 public:
-    /// `order` lists the batches, each a list of numbers of `pictures`. Throws when a number or a limit is out of
-    /// range.
+    /// `order` lists the batches, each a list of numbers of `pictures`, or of `draws` where there are any. Throws when
+    /// a number or a limit is out of range.
     Loader(std::vector<Source> pictures, std::vector<std::vector<std::size_t>> order, const Preprocess& sizes,
-           const LoaderLimits& limits = {})
+           const LoaderLimits& limits = {}, std::optional<Draws> draws = {})
         : pictures_(std::move(pictures)),
+          draws_(std::move(draws)),
           reader_(static_cast<std::size_t>(std::max(0, limits.threads)) + 1),
           sizes_(sizes),
           limits_(limits),
@@ -54,11 +63,19 @@ public:
         sizes_.validate();
         check(limits.threads > 0 && limits.batches_ahead > 0, "loader", limits.threads, " threads, ",
               limits.batches_ahead, " batches ahead, at least 1 of each expected");
+        for (const Source& source : pictures_)
+            check(source.pictures() == pictures_.front().pictures(), source.path.c_str(),
+                  "depths of some pictures, but not of all");
+        if (draws_)
+            for (const std::size_t picture : draws_->pictures)
+                check(picture < pictures_.size(), "loader", "a draw of picture ", picture, " of ", pictures_.size(),
+                      ", counted from 0");
+        const std::size_t count = draws_ ? draws_->pictures.size() : pictures_.size();
         for (std::size_t i = 0; i < order.size(); ++i) {
             check(!order[i].empty(), "loader", "batch ", i, " is empty");
             for (std::size_t index : order[i])
-                check(index < pictures_.size(), "loader", "batch ", i, " asks for picture ", index, " of ",
-                      pictures_.size(), ", counted from 0");
+                check(index < count, "loader", "batch ", i, " asks for ", draws_ ? "draw " : "picture ", index, " of ",
+                      count, ", counted from 0");
             slots_[i].missing = order[i].size();
             slots_[i].batch.indices = std::move(order[i]);
         }
@@ -103,6 +120,8 @@ private:
         std::size_t place;
     };
 
+    using Pictures = std::vector<Image>;  ///< of one source
+
     static std::vector<Source> whole(const std::vector<std::filesystem::path>& pictures) {
         std::vector<Source> sources;
         for (const std::filesystem::path& path : pictures) sources.push_back({path, std::nullopt});
@@ -137,31 +156,52 @@ private:
     }
 
     void fill(Slot& slot, std::size_t place) {
-        const std::shared_ptr<const Image> picture = load(slot.batch.indices[place]);
+        const std::size_t number = slot.batch.indices[place];
+        const std::shared_ptr<const Pictures> pictures = load(draws_ ? draws_->pictures[number] : number);
+        const std::size_t count = sizes_.count();
         {
             const std::lock_guard lock(slot.allocation);
-            if (slot.batch.pixels.empty()) slot.batch.pixels.resize(slot.batch.indices.size() * sizes_.count());
+            if (slot.batch.pixels.empty())
+                slot.batch.pixels.resize(slot.batch.indices.size() * pictures->size() * count);
         }
-        normalize(*picture, std::span(slot.batch.pixels).subspan(place * sizes_.count(), sizes_.count()));
+        std::span<float> room = std::span(slot.batch.pixels).subspan(place * pictures->size() * count);
+        for (const Image& picture : *pictures) {
+            if (draws_)
+                normalize(augment(picture, draw_augmentation(draws_->seed, number, sizes_), sizes_), room.first(count));
+            else
+                normalize(picture, room.first(count));
+            room = room.subspan(count);
+        }
     }
 
-    /// The picture cut to crop x crop, from memory where it is kept.
-    std::shared_ptr<const Image> load(std::size_t index) {
+    /// A source's pictures cut to the crop, or resized where they will be augmented; from memory where they are kept.
+    std::shared_ptr<const Pictures> load(std::size_t index) {
         {
             const std::lock_guard lock(mutex_);
             if (cache_[index]) return cache_[index];
         }
-        auto picture = std::make_shared<const Image>(to_rgb(resize_and_crop(reader_.read(pictures_[index]), sizes_)));
+        Pictures pictures = reader_.read_all(pictures_[index]);
+        std::size_t bytes = 0;
+        for (Image& picture : pictures) {
+            picture = prepare(picture);
+            bytes += picture.pixels.size();
+        }
+        auto prepared = std::make_shared<const Pictures>(std::move(pictures));
         const std::lock_guard lock(mutex_);
-        const std::size_t bytes = picture->pixels.size();
         if (!cache_[index] && bytes <= limits_.cache_bytes - cached_bytes_) {
-            cache_[index] = picture;
+            cache_[index] = prepared;
             cached_bytes_ += bytes;
         }
-        return picture;
+        return prepared;
+    }
+
+    Image prepare(const Image& picture) const {
+        return to_rgb(draws_ ? resize(picture, sizes_.size.width, sizes_.size.height)
+                             : resize_and_crop(picture, sizes_));
     }
 
     std::vector<Source> pictures_;
+    std::optional<Draws> draws_;
     SourceReader reader_;
     Preprocess sizes_;
     LoaderLimits limits_;
@@ -173,7 +213,7 @@ private:
     std::size_t slot_ = 0;              ///< the batch and the place in it of the next picture to read
     std::size_t place_ = 0;
     std::size_t delivered_ = 0;  ///< batches handed over
-    std::vector<std::shared_ptr<const Image>> cache_;
+    std::vector<std::shared_ptr<const Pictures>> cache_;
     std::size_t cached_bytes_ = 0;
     std::vector<std::jthread> threads_;  ///< last, so that they end before what they use
 };

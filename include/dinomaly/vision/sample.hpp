@@ -9,17 +9,38 @@
 #include <vector>
 
 #include "dinomaly/core/macros.hpp"
+#include "dinomaly/vision/resize.hpp"
 
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
-/// One picture of a data set. `defect` is the name of its folder or of its kind in a list, "good" for a good part.
+/// One picture of a data set, or a part of one. `defect` is the name of its folder or of its kind in a list, "good" for
+/// a good part.
 struct Sample {
     std::filesystem::path picture;
     std::optional<std::filesystem::path> mask;
     std::string class_name;
     std::string defect;
     bool anomalous = false;
+
+    std::optional<Window> window{};    ///< the part of picture and mask that is seen; see window_within() (source.hpp)
+    std::string object{};              ///< samples of one name are judged together; empty: by itself
+    std::string part{};                ///< which picture of its object: "view 2", "rgb", "infrared"
+    bool object_is_bad = false;        ///< its object is bad, whatever its pictures show
+    bool is_labelled_by_mask = false;  ///< anomalous only where the mask that the network's size leaves still holds 255
+    std::filesystem::path depth{};     ///< a TIFF of depths, seen together with the picture (depth.hpp); empty: none
 };
+
+/// How the scores of an object's pictures become its score.
+enum class ScoreFusion {
+    single,  ///< each picture is an object
+    views,   ///< the mean of the largest 1 % of the values of all maps together
+    sum,     ///< the sum of the pictures' scores
+};
+
+/// "single", "views", "sum": as a model's settings say it.
+inline const char* fusion_name(ScoreFusion fusion) {
+    return fusion == ScoreFusion::single ? "single" : fusion == ScoreFusion::views ? "views" : "sum";
+}
 
 /// How the masks of one kind of defect found their pictures.
 enum class MaskRule {
@@ -57,6 +78,7 @@ struct ClassData {
     std::vector<Sample> train;
     std::vector<Sample> test;
     std::vector<MaskPairing> pairings;
+    ScoreFusion fusion = ScoreFusion::single;
 };
 
 }  // namespace dinomaly::vision::inline DINOMALY_ABI

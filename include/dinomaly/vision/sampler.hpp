@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order in which training sees its pictures: every epoch a new shuffle, the last incomplete batch dropped.
+// The order in which training sees its pictures: every epoch a new shuffle, the last incomplete batch dropped. Fewer
+// pictures than a batch holds can be repeated: batches are cut from the epochs one behind the other then.
 //
 // The shuffle is a function of (seed, epoch) alone, so a run that is resumed at any iteration goes on as if it had
 // never stopped. Fisher-Yates over std::mt19937_64 with bounded draws of our own, because std::shuffle and the standard
@@ -41,32 +42,48 @@ inline std::vector<std::size_t> epoch_order(std::size_t count, std::uint64_t see
     return order;
 }
 
+/// What a Sampler does when there are fewer pictures than a batch holds.
+enum class TooFew { refuse, repeat };
+
 /// Cuts the epochs' orders into batches.
 class Sampler {
 public:
-    /// Throws when there are fewer pictures than a batch holds.
-    Sampler(std::size_t pictures, std::size_t batch_size, std::uint64_t seed)
+    /// Throws when there are fewer pictures than a batch holds, unless they are to be repeated.
+    Sampler(std::size_t pictures, std::size_t batch_size, std::uint64_t seed, TooFew too_few = TooFew::refuse)
         : pictures_(pictures), batch_size_(batch_size), seed_(seed) {
         check(batch_size > 0, "sampler", "a batch of 0 pictures, at least 1 expected");
-        check(pictures >= batch_size, "sampler", pictures, " training pictures are fewer than a batch of ", batch_size);
+        check(pictures >= batch_size || (too_few == TooFew::repeat && pictures > 0), "sampler", pictures,
+              " training pictures are fewer than a batch of ", batch_size);
     }
 
-    /// Full batches of one epoch.
+    /// Full batches of one epoch; 0 where pictures are repeated.
     std::int64_t batches_per_epoch() const { return static_cast<std::int64_t>(pictures_ / batch_size_); }
 
     /// The numbers of the pictures of an iteration, counted from 0.
     std::vector<std::size_t> batch(std::int64_t iteration) {
         check(iteration >= 0, "sampler", "iteration ", iteration, " is below 0");
-        const std::int64_t epoch = iteration / batches_per_epoch();
-        if (epoch != epoch_) {
-            order_ = epoch_order(pictures_, seed_, epoch);
-            epoch_ = epoch;
-        }
+        if (batches_per_epoch() == 0) return repeated_batch(iteration);
+        go_to(iteration / batches_per_epoch());
         const auto begin = order_.begin() + (iteration % batches_per_epoch()) * static_cast<std::int64_t>(batch_size_);
         return {begin, begin + static_cast<std::int64_t>(batch_size_)};
     }
 
 private:
+    void go_to(std::int64_t epoch) {
+        if (epoch == epoch_) return;
+        order_ = epoch_order(pictures_, seed_, epoch);
+        epoch_ = epoch;
+    }
+
+    std::vector<std::size_t> repeated_batch(std::int64_t iteration) {
+        std::vector<std::size_t> batch;
+        for (std::size_t at = static_cast<std::size_t>(iteration) * batch_size_; batch.size() < batch_size_; ++at) {
+            go_to(static_cast<std::int64_t>(at / pictures_));
+            batch.push_back(order_[at % pictures_]);
+        }
+        return batch;
+    }
+
     std::size_t pictures_;
     std::size_t batch_size_;
     std::uint64_t seed_;

@@ -12,35 +12,26 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "dinomaly/core/error.hpp"
 #include "dinomaly/vision/image.hpp"
 #include "dinomaly/vision/orientation.hpp"
+#include "dinomaly/vision/tiff_memory.hpp"
 
 namespace dinomaly::vision::inline DINOMALY_ABI {
 
 namespace detail {
 
-/// A TIFF in memory, opened; its header has been checked.
-class TiffReader {
+/// A TIFF in memory whose header has been checked.
+class TiffReader : private TiffInMemory {
 public:
-    TiffReader(std::span<const std::byte> file, const std::string& name) : file_(file), name_(name) {
-        open();
-        require(tiff_ != nullptr);
-        read_header();
-    }
-    TiffReader(const TiffReader&) = delete;
-    TiffReader& operator=(const TiffReader&) = delete;
+    TiffReader(std::span<const std::byte> file, const std::string& name) : TiffInMemory(file, name) { read_header(); }
 
     /// The sides as they are shown, after the orientation.
     PictureSize size() const { return orientation_ >= 5 ? PictureSize{size_.height, size_.width} : size_; }
@@ -50,10 +41,10 @@ public:
         check_length();
         // Colours of a JPEG are converted by libjpeg.
         if (photometric_ == PHOTOMETRIC_YCBCR)
-            require(TIFFSetField(tiff_.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB) == 1);
+            require(TIFFSetField(tiff(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB) == 1);
         samples_.resize(static_cast<std::size_t>(size_.pixels()) * samples_a_pixel_);
         decodes_ = true;
-        if (TIFFIsTiled(tiff_.get()) != 0)
+        if (TIFFIsTiled(tiff()) != 0)
             read_tiles();
         else
             read_strips();
@@ -61,94 +52,9 @@ public:
     }
 
 private:
-    struct Closing {
-        void operator()(TIFF* tiff) const { TIFFClose(tiff); }
-    };
-
-    // --- libtiff: memory instead of a file, messages kept instead of printed
-
-    void open() {
-#if TIFFLIB_VERSION >= 20221213  // 4.5: handlers and limits of one file
-        TIFFOpenOptions* options = TIFFOpenOptionsAlloc();
-        check(options != nullptr, name_.c_str(), "libtiff could not start (out of memory)");
-        TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, this);
-        TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, this);
-        TIFFOpenOptionsSetMaxSingleMemAlloc(options, std::int64_t{1} << 31);
-        tiff_.reset(TIFFClientOpenExt("picture", "rm", this, read_bytes, write_bytes, seek, close, length, nullptr,
-                                      nullptr, options));  // m: not mapped
-        TIFFOpenOptionsFree(options);
-#else  // handlers are the process's: they are turned off, and messages are lost
-        static const bool silent = [] {
-            TIFFSetErrorHandler(nullptr);
-            TIFFSetWarningHandler(nullptr);
-            return true;
-        }();
-        static_cast<void>(silent);
-        tiff_.reset(
-            TIFFClientOpen("picture", "rm", this, read_bytes, write_bytes, seek, close, length, nullptr, nullptr));
-#endif
-    }
-
-    static tmsize_t read_bytes(thandle_t handle, void* to, tmsize_t count) {
-        auto& self = *static_cast<TiffReader*>(handle);
-        const std::size_t left = self.at_ < self.file_.size() ? self.file_.size() - self.at_ : 0;
-        const std::size_t taken = std::min(left, static_cast<std::size_t>(std::max<tmsize_t>(count, 0)));
-        if (taken > 0) std::memcpy(to, self.file_.data() + self.at_, taken);
-        self.at_ += taken;
-        return static_cast<tmsize_t>(taken);
-    }
-    static tmsize_t write_bytes(thandle_t, void*, tmsize_t) {
-        return -1;
-    }
-    static toff_t seek(thandle_t handle, toff_t offset, int whence) {
-        auto& self = *static_cast<TiffReader*>(handle);
-        const toff_t base = whence == SEEK_CUR ? self.at_ : whence == SEEK_END ? self.file_.size() : 0;
-        return self.at_ = base + offset;
-    }
-    static int close(thandle_t) {
-        return 0;
-    }
-    static toff_t length(thandle_t handle) {
-        return static_cast<TiffReader*>(handle)->file_.size();
-    }
-
-    static int on_error(TIFF*, void* self, const char*, const char* format, va_list values) {
-        static_cast<TiffReader*>(self)->note(format, values);
-        return 1;
-    }
-    /// Warnings about fields that nobody needs are common. Those while pixels are decoded say that some are made up.
-    static int on_warning(TIFF*, void* self, const char*, const char* format, va_list values) {
-        auto& reader = *static_cast<TiffReader*>(self);
-        if (reader.decodes_ && reader.compression_ != COMPRESSION_LZW) {
-            reader.note(format, values);
-            reader.is_damaged_ = true;
-        }
-        return 1;
-    }
-    /// Keeps the first message: later ones follow from it.
-    void note(const char* format, va_list values) {
-        if (message_[0] == '\0') std::vsnprintf(message_.data(), message_.size(), format, values);
-    }
-
-    void require(bool condition) const {
-        check(condition && !is_damaged_, name_.c_str(),
-              "not a sound TIFF: ", message_[0] != '\0' ? message_.data() : "libtiff refused it");
-    }
-
     // --- what the header says
 
-    template <class T> T field(std::uint32_t tag) {
-        T value{};
-        require(TIFFGetFieldDefaulted(tiff_.get(), tag, &value) == 1);
-        return value;
-    }
-
     void read_header() {
-        std::uint32_t width = 0, height = 0;
-        check(TIFFGetField(tiff_.get(), TIFFTAG_IMAGEWIDTH, &width) == 1 &&
-                  TIFFGetField(tiff_.get(), TIFFTAG_IMAGELENGTH, &height) == 1,
-              name_.c_str(), "not a sound TIFF: it has no width or no height");
-        size_ = check_size(name_, width, height);
         orientation_ = field<std::uint16_t>(TIFFTAG_ORIENTATION);
         if (orientation_ < 1 || orientation_ > 8) orientation_ = 1;
     }
@@ -166,7 +72,7 @@ private:
         bits_ = field<std::uint16_t>(TIFFTAG_BITSPERSAMPLE);
         samples_a_pixel_ = field<std::uint16_t>(TIFFTAG_SAMPLESPERPIXEL);
         planes_ = field<std::uint16_t>(TIFFTAG_PLANARCONFIG);
-        check(TIFFGetField(tiff_.get(), TIFFTAG_PHOTOMETRIC, &photometric_) == 1, name_.c_str(),
+        check(TIFFGetField(tiff(), TIFFTAG_PHOTOMETRIC, &photometric_) == 1, name_.c_str(),
               "not a sound TIFF: it does not say what its values are (photometric interpretation)");
         const auto format = field<std::uint16_t>(TIFFTAG_SAMPLEFORMAT);
         check(format == SAMPLEFORMAT_UINT || format == SAMPLEFORMAT_VOID, name_.c_str(), "a TIFF of ",
@@ -184,7 +90,7 @@ private:
     void check_colors() {
         const std::uint16_t* extra = nullptr;
         std::uint16_t extras = 0;
-        TIFFGetFieldDefaulted(tiff_.get(), TIFFTAG_EXTRASAMPLES, &extras, &extra);
+        TIFFGetFieldDefaulted(tiff(), TIFFTAG_EXTRASAMPLES, &extras, &extra);
         is_multiplied_ = extras > 0 && extra[0] == EXTRASAMPLE_ASSOCALPHA;
         std::size_t colors = 1;
         switch (photometric_) {
@@ -209,8 +115,8 @@ private:
 
     void read_palette() {
         std::array<std::uint16_t*, 3> maps{};
-        check(bits_ <= 8 && TIFFGetField(tiff_.get(), TIFFTAG_COLORMAP, &maps[0], &maps[1], &maps[2]) == 1,
-              name_.c_str(), "not a sound TIFF: a palette picture of ", bits_, " bits without its palette");
+        check(bits_ <= 8 && TIFFGetField(tiff(), TIFFTAG_COLORMAP, &maps[0], &maps[1], &maps[2]) == 1, name_.c_str(),
+              "not a sound TIFF: a palette picture of ", bits_, " bits without its palette");
         for (std::size_t i = 0; i < std::size_t{1} << bits_; ++i)
             for (std::size_t c = 0; c < 3; ++c) palette_[i][c] = static_cast<std::uint8_t>(maps[c][i] >> 8);
     }
@@ -225,9 +131,7 @@ private:
 
     // --- pixels
 
-    bool is_wide_grey() const {
-        return bits_ == 16 && samples_a_pixel_ == 1;
-    }
+    bool is_wide_grey() const { return bits_ == 16 && samples_a_pixel_ == 1; }
 
     /// One row of a strip or tile to samples: `count` values that begin at `from`, each `step` samples from the last.
     void unpack(const std::uint8_t* from, std::size_t count, std::uint8_t* to, std::size_t step) const {
@@ -260,9 +164,7 @@ private:
         }
     }
 
-    std::size_t planes() const {
-        return planes_ == PLANARCONFIG_SEPARATE ? samples_a_pixel_ : 1;
-    }
+    std::size_t planes() const { return planes_ == PLANARCONFIG_SEPARATE ? samples_a_pixel_ : 1; }
 
     /// A buffer for one strip or tile, at least as long as `rows` rows.
     std::vector<std::uint8_t> make_block(tmsize_t bytes, std::size_t stride, std::size_t rows) const {
@@ -277,16 +179,16 @@ private:
         const auto width = static_cast<std::size_t>(size_.width), height = static_cast<std::size_t>(size_.height);
         const std::size_t rows = std::min<std::size_t>(field<std::uint32_t>(TIFFTAG_ROWSPERSTRIP), height);
         check(rows > 0, name_.c_str(), "not a sound TIFF: strips of no rows");
-        const auto stride = static_cast<std::size_t>(std::max<tmsize_t>(TIFFScanlineSize(tiff_.get()), 0));
+        const auto stride = static_cast<std::size_t>(std::max<tmsize_t>(TIFFScanlineSize(tiff()), 0));
         check_stride(stride, width);
-        std::vector<std::uint8_t> block = make_block(TIFFStripSize(tiff_.get()), stride, rows);
+        std::vector<std::uint8_t> block = make_block(TIFFStripSize(tiff()), stride, rows);
         for (std::size_t plane = 0; plane < planes(); ++plane)
             for (std::size_t y = 0; y < height; y += rows) {
                 const std::size_t here = std::min(rows, height - y);
                 const std::uint32_t strip =
-                    TIFFComputeStrip(tiff_.get(), static_cast<std::uint32_t>(y), static_cast<std::uint16_t>(plane));
+                    TIFFComputeStrip(tiff(), static_cast<std::uint32_t>(y), static_cast<std::uint16_t>(plane));
                 const tmsize_t bytes = static_cast<tmsize_t>(here * stride);
-                require(TIFFReadEncodedStrip(tiff_.get(), strip, block.data(), bytes) == bytes);
+                require(TIFFReadEncodedStrip(tiff(), strip, block.data(), bytes) == bytes);
                 place(block.data(), stride, 0, y, width, here, plane);
             }
     }
@@ -297,17 +199,17 @@ private:
                           down = field<std::uint32_t>(TIFFTAG_TILELENGTH);
         check(across > 0 && down > 0 && across <= std::size_t{1} << 20 && down <= std::size_t{1} << 20, name_.c_str(),
               "not a sound TIFF: tiles of ", across, "x", down);
-        const auto stride = static_cast<std::size_t>(std::max<tmsize_t>(TIFFTileRowSize(tiff_.get()), 0));
+        const auto stride = static_cast<std::size_t>(std::max<tmsize_t>(TIFFTileRowSize(tiff()), 0));
         check_stride(stride, across);
-        std::vector<std::uint8_t> block = make_block(TIFFTileSize(tiff_.get()), stride, down);
+        std::vector<std::uint8_t> block = make_block(TIFFTileSize(tiff()), stride, down);
         for (std::size_t plane = 0; plane < planes(); ++plane)
             for (std::size_t y = 0; y < height; y += down)
                 for (std::size_t x = 0; x < width; x += across) {
                     const std::uint32_t tile =
-                        TIFFComputeTile(tiff_.get(), static_cast<std::uint32_t>(x), static_cast<std::uint32_t>(y), 0,
+                        TIFFComputeTile(tiff(), static_cast<std::uint32_t>(x), static_cast<std::uint32_t>(y), 0,
                                         static_cast<std::uint16_t>(plane));
                     const auto bytes = static_cast<tmsize_t>(block.size());
-                    require(TIFFReadEncodedTile(tiff_.get(), tile, block.data(), bytes) == bytes);
+                    require(TIFFReadEncodedTile(tiff(), tile, block.data(), bytes) == bytes);
                     place(block.data(), stride, x, y, std::min(across, width - x), std::min(down, height - y), plane);
                 }
     }
@@ -349,17 +251,10 @@ private:
         return static_cast<std::uint8_t>(value);
     }
 
-    std::span<const std::byte> file_;
-    const std::string& name_;
-    toff_t at_ = 0;
-    std::array<char, 256> message_{};
-    bool decodes_ = false, is_damaged_ = false;
-    PictureSize size_;
-    std::uint16_t orientation_ = 1, compression_ = 0, bits_ = 0, samples_a_pixel_ = 0, planes_ = 0, photometric_ = 0;
+    std::uint16_t orientation_ = 1, bits_ = 0, samples_a_pixel_ = 0, planes_ = 0, photometric_ = 0;
     bool is_multiplied_ = false;  ///< colours by alpha
     std::array<std::array<std::uint8_t, 3>, 256> palette_{};
     std::vector<std::uint8_t> samples_;  ///< [height, width, samples a pixel], 8 bit
-    std::unique_ptr<TIFF, Closing> tiff_;
 };
 
 }  // namespace detail

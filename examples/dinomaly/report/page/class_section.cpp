@@ -16,9 +16,9 @@ namespace dinomaly::page {
 namespace {
 
 void write_heading(std::ostream& out, const ReportClass& item, std::size_t number) {
-    const std::size_t all = item.report.pictures.size();
-    const auto bad =
-        static_cast<std::size_t>(std::ranges::count(item.report.pictures, true, &PictureResult::anomalous));
+    const std::vector<PictureResult>& judged = judged_objects(item.report);
+    const std::size_t all = judged.size();
+    const auto bad = static_cast<std::size_t>(std::ranges::count(judged, true, &PictureResult::anomalous));
     out << "<h3 id=\"class-" << number << "\">" << escaped(item.report.name) << "</h3>\n<p class=\"note\">";
     if (item.learnt > 0) out << "It learnt from " << counted(item.learnt, "good part", "good parts") << ". ";
     if (item.shows_learnt)
@@ -26,6 +26,9 @@ void write_heading(std::ostream& out, const ReportClass& item, std::size_t numbe
     else
         out << "It judged " << counted(all - bad, "good part", "good parts") << " and "
             << counted(bad, "bad one", "bad ones") << ", none of which it had seen before.";
+    if (!item.report.objects.empty())
+        out << " Each is an object of several pictures, " << item.report.pictures.size()
+            << " in all, which are judged together.";
     out << "</p>\n";
 }
 
@@ -47,10 +50,11 @@ void write_colour_bar(std::ostream& out, const ReportClass& item) {
 
 void write_scores(std::ostream& out, const ReportClass& item) {
     std::vector<double> good, bad;
-    for (const PictureResult& picture : item.report.pictures) (picture.anomalous ? bad : good).push_back(picture.score);
+    for (const PictureResult& picture : judged_objects(item.report))
+        (picture.anomalous ? bad : good).push_back(picture.score);
     out << "<div class=\"scores-and-verdicts\">\n<div>"
         << score_histogram(good, bad, static_cast<double>(item.thresholds.image)) << "</div>\n";
-    const Verdicts counts = count_verdicts(item.report.pictures, item.thresholds.image);
+    const Verdicts counts = count_verdicts(judged_objects(item.report), item.thresholds.image);
     if (counts.all() > 0) {
         const auto cell = [&](std::size_t count, bool right) {
             out << "<td class=\"" << (right ? "right" : count > 0 ? "mistake" : "none") << "\">" << count << "</td>";

@@ -6,6 +6,8 @@
 // rescaled when the maximum grows. Forward keeps log sum exp of each row [B, H, N]; backward computes the weights
 // again:
 //
+// A bias, where there is one, is added to the scores; only forward knows it.
+//
 //   P = exp(S - lse),  dV = P^T dO,  dS = P (dO V^T - sum_c dO O),  dQ = dS K scale,  dK = dS^T Q scale
 //
 // q, k and v are read where the qkv projection left them, [B, N, 3, H, d]; out is [B, N, H, d].
@@ -63,11 +65,14 @@ template <class T, class S> T weights_of(const T* scores, std::int64_t n, T top,
 /// Some queries of a head against all its keys. The stretches' weights are stored in S for the product with v.
 template <class S, class T> class QueryBlock {
 public:
-    QueryBlock(const AttentionSizes& s, const Head<S>& head, const Panels<S>& keys, const Panels<S>& values)
+    /// bias [N, N] of the head, or null.
+    QueryBlock(const AttentionSizes& s, const Head<S>& head, const Panels<S>& keys, const Panels<S>& values,
+               const T* bias)
         : s_(s),
           head_(head),
           keys_(keys),
           values_(values),
+          bias_(bias),
           stretch_(stretch_of(s.tokens)),
           queries_(scratch<S>(RowPanels::most * s.head_dim)),
           weights_(scratch<S>(RowPanels::most * stretch_)),
@@ -84,7 +89,7 @@ public:
             lane.each(d, [&](auto at) { at.store(queries_.get() + r * d, at.load(q) * scale); });
             top_[r] = -std::numeric_limits<T>::infinity(), total_[r] = 0;
         }
-        for (std::int64_t key = 0; key < s_.tokens; key += stretch_) add_stretch(rows, key);
+        for (std::int64_t key = 0; key < s_.tokens; key += stretch_) add_stretch(first, rows, key);
         for (std::int64_t r = 0; r < rows; ++r) {
             const Packet<T> inverse(T(1) / total_[r]);
             S* to = head_.of(out) + (first + r) * head_.out_stride;
@@ -94,12 +99,13 @@ public:
     }
 
 private:
-    void add_stretch(std::int64_t rows, std::int64_t key) {
+    void add_stretch(std::int64_t first, std::int64_t rows, std::int64_t key) {
         const std::int64_t d = s_.head_dim, n = std::min(stretch_, s_.tokens - key);
         const std::int64_t weights_stride = (n + 1) / 2 * 2;  // whole words of bfloat16
         const Lane<T> lane;
         multiply_rows(rows, n, d, Matrix<const S>{queries_.get(), d}, keys_.from(0, key), Matrix<T>{scores_.get(), n},
                       false);
+        if (bias_ != nullptr) add_bias(first, rows, key, n);
         for (std::int64_t r = 0; r < rows; ++r) {
             const T* scores = scores_.get() + r * n;
             S* weights = weights_.get() + r * weights_stride;
@@ -119,9 +125,19 @@ private:
                       Matrix<T>{sums_.get(), d}, key > 0);
     }
 
+    /// scores [rows, n] += bias of queries from `first` and keys from `key` on.
+    void add_bias(std::int64_t first, std::int64_t rows, std::int64_t key, std::int64_t n) {
+        for (std::int64_t r = 0; r < rows; ++r) {
+            T* scores = scores_.get() + r * n;
+            const T* bias = bias_ + (first + r) * s_.tokens + key;
+            Lane<T>{}.each(n, [&](auto at) { at.store(scores, at.load(scores) + at.load(bias)); });
+        }
+    }
+
     const AttentionSizes& s_;
     const Head<S>& head_;
     const Panels<S>&keys_, &values_;
+    const T* bias_;
     std::int64_t stretch_;
     std::shared_ptr<S> queries_, weights_;
     std::shared_ptr<T> scores_, sums_;
@@ -130,9 +146,11 @@ private:
 
 }  // namespace detail
 
-/// out [B, N, H, d] = softmax(q k^T / sqrt(d)) v for every head of qkv [B, N, 3, H, d]; lse [B, H, N] unless null.
+/// out [B, N, H, d] = softmax(q k^T / sqrt(d) + bias) v for every head of qkv [B, N, 3, H, d]; lse [B, H, N] and
+/// bias [H, N, N] unless null.
 template <class S>
-void attention_forward(Cpu<S>, const AttentionSizes& s, const S* qkv, S* out, typename Cpu<S>::compute_type* lse) {
+void attention_forward(Cpu<S>, const AttentionSizes& s, const S* qkv, S* out, typename Cpu<S>::compute_type* lse,
+                       const typename Cpu<S>::compute_type* bias = nullptr) {
     using T = typename Cpu<S>::compute_type;
     const std::int64_t heads = s.batch * s.heads, threads = thread_pool().threads();
     const std::int64_t blocks = (s.tokens + RowPanels::most - 1) / RowPanels::most;
@@ -142,7 +160,9 @@ void attention_forward(Cpu<S>, const AttentionSizes& s, const S* qkv, S* out, ty
         const detail::Head<S> head(s, qkv, task / parts);
         const Panels<S> keys(s.head_dim, s.tokens, Matrix<const S>{head.k, head.stride, true});
         const Panels<S> values(s.tokens, s.head_dim, Matrix<const S>{head.v, head.stride});
-        detail::QueryBlock<S, T> block(s, head, keys, values);
+        const std::int64_t number = task / parts % s.heads;
+        const T* head_bias = bias == nullptr ? nullptr : bias + number * s.tokens * s.tokens;
+        detail::QueryBlock<S, T> block(s, head, keys, values, head_bias);
         for (std::int64_t i = blocks * (task % parts) / parts; i < blocks * (task % parts + 1) / parts; ++i) {
             const std::int64_t first = i * RowPanels::most;
             block.run(first, std::min(RowPanels::most, s.tokens - first), out, lse);

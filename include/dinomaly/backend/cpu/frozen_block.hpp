@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transformer blocks that never change, on the CPU: x += proj(mix(qkv(norm x))), x += fc2(gelu(fc1(norm x))).
+// Transformer blocks that never change, on the CPU: x += proj(mix(qkv(norm x))), x += mlp(norm x).
 //
-// All but the mixing of tokens works on rows, so a panel of rows goes through proj, fc1, fc2 and the next block's
-// qkv while it is in the second cache: between two attentions there is one pass over x, in one parallel loop. The
+// All but the mixing of tokens works on rows, so a panel of rows goes through proj, the MLP and the next block's qkv
+// (turned, where places are rotary) while it is in the second cache: between two attentions there is one pass over x, in one parallel loop. The
 // hidden layer of the MLP never exists as a whole. The norms' scales and shifts and layer scales are folded into the
 // weights (nn/frozen.hpp). x, sums and statistics are in full precision, qkv and what is mixed in A, products in W.
 #pragma once
@@ -14,6 +14,7 @@
 
 #include "dinomaly/backend/cpu/frozen_linear.hpp"
 #include "dinomaly/backend/cpu/linear_attention.hpp"
+#include "dinomaly/backend/rotary.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
@@ -42,10 +43,11 @@ public:
     /// the fewer, the nearer stands what one step leaves to the next.
     static constexpr std::int64_t most = 144;
 
-    explicit FrozenRows(std::int64_t width)
+    /// For rows of `width` and MLPs with hidden layers of at most `hidden`.
+    FrozenRows(std::int64_t width, std::int64_t hidden)
         : width_(width),
           qkv_width_(is_coded || width % Tile<float>::cols != 0 ? 3 * width : width),
-          hidden_width_(is_coded ? 4 * width : std::min(4 * width, hidden_part)),
+          hidden_width_(is_coded ? hidden : std::min(hidden, hidden_part)),
           normal_(scratch<Input>(most * width)),
           hidden_(scratch<Input>(most * hidden_width_)),
           sums_(scratch<T>(most * width)) {}
@@ -75,21 +77,30 @@ private:
     static constexpr auto assign = [](Packet<T> sum, const auto*, auto) { return sum; };
     static constexpr auto add = [](Packet<T> sum, const auto* y, auto at) { return at.load(y) + sum; };
     static constexpr auto gelu = [](Packet<T> sum, const auto*, auto) { return sum * math::normal_cdf(sum); };
+    static constexpr auto silu = [](Packet<T> sum, const auto*, auto) { return sum * math::sigmoid(sum); };
+    static constexpr auto multiply = [](Packet<T> sum, const auto* y, auto at) { return at.load(y) * sum; };
 
     /// y = f(mlp of normal_, y).
     template <class F> void mlp(const FrozenMlp<FrozenLinear<W, T>>& part, std::int64_t rows, T* y, const F& f) {
         const std::int64_t hidden = part.fc1.out();
         if constexpr (is_coded) {
-            part.fc1.apply(rows, normal_.get(), 0, hidden, hidden_.get(), hidden, gelu);
+            hide(part, rows, 0, hidden);
             part.fc2.apply(rows, hidden_.get(), 0, width_, y, width_, f);
         } else {
             for (std::int64_t first = 0; first < hidden; first += hidden_width_) {
                 const std::int64_t count = std::min(hidden_width_, hidden - first);
-                part.fc1.apply(rows, normal_.get(), first, count, hidden_.get(), count, gelu);
+                hide(part, rows, first, count);
                 part.fc2.multiply_part(rows, hidden_.get(), first, count, sums_.get(), first > 0);
             }
             finish_rows(rows, width_, sums_.get(), part.fc2.bias(), y, width_, f);
         }
+    }
+
+    /// Values first .. first + count - 1 of the hidden layer, [rows, count].
+    void hide(const FrozenMlp<FrozenLinear<W, T>>& part, std::int64_t rows, std::int64_t first, std::int64_t count) {
+        if (!part.gated) return part.fc1.apply(rows, normal_.get(), first, count, hidden_.get(), count, gelu);
+        part.fc1.apply(rows, normal_.get(), first, count, hidden_.get(), count, silu);
+        part.gated->apply(rows, normal_.get(), first, count, hidden_.get(), count, multiply);
     }
 
     std::int64_t width_;
@@ -101,10 +112,10 @@ private:
 
 /// Calls body(scratch, first row, rows) for every panel of rows.
 template <class A, class W, class T, class Body>
-void each_frozen_panel(std::int64_t rows, std::int64_t width, const Body& body) {
+void each_frozen_panel(std::int64_t rows, std::int64_t width, std::int64_t hidden, const Body& body) {
     const RowPanels panels(rows, FrozenRows<A, W, T>::most);
     parallel_for(panels.count(), [&](std::int64_t i) {
-        FrozenRows<A, W, T> scratch(width);
+        FrozenRows<A, W, T> scratch(width, hidden);
         body(scratch, panels.first(i), panels.first(i + 1) - panels.first(i));
     });
 }
@@ -115,7 +126,7 @@ void each_frozen_panel(std::int64_t rows, std::int64_t width, const Body& body) 
 template <class A, class W, class T>
 void frozen_mlp(Cpu<A>, const FrozenMlp<FrozenLinear<W, T>>& mlp, std::int64_t rows, const T* x, T* y) {
     const std::int64_t width = mlp.fc1.in();
-    detail::each_frozen_panel<A, W, T>(rows, width, [&](auto& panel, std::int64_t first, std::int64_t count) {
+    detail::each_frozen_panel<A, W, T>(rows, width, mlp.fc1.out(), [&](auto& panel, std::int64_t first, std::int64_t count) {
         panel.through(mlp, count, x + first * width, y + first * width);
     });
 }
@@ -124,35 +135,48 @@ void frozen_mlp(Cpu<A>, const FrozenMlp<FrozenLinear<W, T>>& mlp, std::int64_t r
 /// where that is not null.
 template <class A, class W, class T>
 void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<FrozenLinear<W, T>>>& blocks, std::int64_t batch,
-                   std::int64_t tokens, T* x, const std::vector<T*>& sums) {
+                   std::int64_t tokens, T* x, const std::vector<T*>& sums, const FrozenPlaces<T>& places = {}) {
     if (blocks.empty() || batch * tokens == 0) return;
     const std::int64_t rows = batch * tokens, width = blocks[0].qkv.in();
+    std::int64_t hidden = 0;
+    for (const auto& block : blocks) hidden = std::max(hidden, block.mlp.fc1.out());
     const std::shared_ptr<A> qkv = scratch<A>(rows * 3 * width), mixed = scratch<A>(rows * width);
-    detail::each_frozen_panel<A, W, T>(rows, width, [&](auto& panel, std::int64_t first, std::int64_t count) {
-        panel.enter(blocks[0], count, x + first * width, qkv.get() + first * 3 * width);
+    const auto sizes_of = [&](const auto& block) {
+        return AttentionSizes{batch, tokens, block.heads, width / block.heads};
+    };
+    const auto enter = [&](auto& panel, const auto& block, std::int64_t first, std::int64_t count) {
+        panel.enter(block, count, x + first * width, qkv.get() + first * 3 * width);
+        if (places.rotation.patches == 0) return;
+        const RotaryRow<A, T> turn{sizes_of(block), places.rotation, qkv.get(), qkv.get(), T(1), false};
+        for (std::int64_t row = first; row < first + count; ++row) turn(Lane<T>{}, row);
+    };
+    detail::each_frozen_panel<A, W, T>(rows, width, hidden, [&](auto& panel, std::int64_t first, std::int64_t count) {
+        enter(panel, blocks[0], first, count);
     });
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         const FrozenBlock<FrozenLinear<W, T>>& block = blocks[i];
-        const AttentionSizes sizes{batch, tokens, block.heads, width / block.heads};
         if (block.is_linear)
-            linear_attention_forward(Cpu<A>{}, sizes, static_cast<T>(block.attention_eps), qkv.get(), mixed.get());
+            linear_attention_forward(Cpu<A>{}, sizes_of(block), static_cast<T>(block.attention_eps), qkv.get(),
+                                     mixed.get());
         else
-            attention_forward(Cpu<A>{}, sizes, qkv.get(), mixed.get(), static_cast<T*>(nullptr));
-        detail::each_frozen_panel<A, W, T>(rows, width, [&](auto& panel, std::int64_t first, std::int64_t count) {
-            T* part = x + first * width;
-            panel.leave(block, count, mixed.get() + first * width, part);
-            if (sums[i] != nullptr)
-                Lane<T>{}.each(count * width, [&](auto at) {
-                    T* sum = sums[i] + first * width;
-                    at.store(sum, at.load(sum) + at.load(part));
-                });
-            if (i + 1 < blocks.size()) panel.enter(blocks[i + 1], count, part, qkv.get() + first * 3 * width);
-        });
+            attention_forward(Cpu<A>{}, sizes_of(block), qkv.get(), mixed.get(), static_cast<T*>(nullptr),
+                              places.biases.empty() ? nullptr : places.biases[i]);
+        detail::each_frozen_panel<A, W, T>(
+            rows, width, hidden, [&](auto& panel, std::int64_t first, std::int64_t count) {
+                T* part = x + first * width;
+                panel.leave(block, count, mixed.get() + first * width, part);
+                if (sums[i] != nullptr)
+                    Lane<T>{}.each(count * width, [&](auto at) {
+                        T* sum = sums[i] + first * width;
+                        at.store(sum, at.load(sum) + at.load(part));
+                    });
+                if (i + 1 < blocks.size()) enter(panel, blocks[i + 1], first, count);
+            });
     }
 }
 
 /// The tokens of pictures: rows of x, `x_stride` elements from picture to picture, = the projected patches plus their
-/// position [h w, C]; full precision in and out.
+/// position [h w, C] unless that is null; full precision in and out.
 template <class A, class W, class T>
 void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, const PatchSizes& sizes, const T* images,
                     const T* position, T* x, std::int64_t x_stride) {
@@ -173,7 +197,10 @@ void frozen_patches(Cpu<A>, const FrozenLinear<W, T>& projection, const PatchSiz
                     for (std::int64_t i = 0; i < patch; ++i) *to++ = static_cast<Input>(from[i]);
                 }
         T* tokens = x + picture * x_stride + first * channels;
-        std::copy_n(position + first * channels, rows * channels, tokens);
+        if (position != nullptr)
+            std::copy_n(position + first * channels, rows * channels, tokens);
+        else
+            std::fill_n(tokens, rows * channels, T(0));
         projection.apply(rows, pixels.get(), 0, channels, tokens, channels,
                          [](Packet<T> sum, const T* place, auto at) { return at.load(place) + sum; });
     });

@@ -4,10 +4,10 @@
 // Forward goes through flash_attention.hpp where that can take the sizes. Everything else is a composition, a picture
 // at a time: products of all heads of a picture, whose scores [H, N, N] stand in memory, with a kernel for their rows:
 //
-//   P = softmax(scale q k^T),  out = P v
+//   P = softmax(scale q k^T + bias),  out = P v
 //   P = exp(scale q k^T - lse),  dS = scale P (dO v^T - sum_c dO O),  dQ = dS K,  dK = dS^T Q,  dV = P^T dO
 //
-// Scores are float; P and dS are stored in the type of the products. q, k and v are read where the qkv projection left
+// A bias, where there is one, only forward knows. Scores are float; P and dS are stored in the type of the products. q, k and v are read where the qkv projection left
 // them, [B, N, 3, H, d]; out is [B, N, H, d].
 #pragma once
 
@@ -44,6 +44,21 @@ template <class S> struct SoftmaxRows {
         lane.each(cols, [&](auto at) { at.store(to, power(at) * inverse); });
         if (lse != nullptr)
             lane.each(1, [&](auto at) { at.store(lse + row, Packet<float>(top * scale + math::log(sum))); });
+    }
+};
+
+/// scores = scores + bias / scale for a row, whose bias lies in [H, N, N].
+struct BiasRows {
+    std::int64_t cols, stride;
+    float scale;
+    float* scores;
+    const float* bias;
+
+    template <class Lane> __device__ void operator()(const Lane& lane, std::int64_t row) const {
+        float* to = scores + row * stride;
+        const float* from = bias + row * cols;
+        const Packet<float> inverse(1.0F / scale);
+        lane.each(cols, [&](auto at) { at.store(to, at.load(to) + at.load(from) * inverse); });
     }
 };
 
@@ -112,10 +127,13 @@ inline float attention_scale(const AttentionSizes& s) {
 
 }  // namespace cuda
 
-/// out [B, N, H, d] = softmax(q k^T / sqrt(d)) v for every head of qkv [B, N, 3, H, d]; lse [B, H, N] unless null.
-template <class S> void attention_forward(Cuda<S> device, const AttentionSizes& s, const S* qkv, S* out, float* lse) {
+/// out [B, N, H, d] = softmax(q k^T / sqrt(d) + bias) v for every head of qkv [B, N, 3, H, d]; lse [B, H, N] and
+/// bias [H, N, N] unless null.
+template <class S>
+void attention_forward(Cuda<S> device, const AttentionSizes& s, const S* qkv, S* out, float* lse,
+                       const float* bias = nullptr) {
     if constexpr (std::is_same_v<S, bfloat16>)
-        if (cuda::flash_attention_fits(s, qkv)) return cuda::flash_attention(s, qkv, out, lse);
+        if (bias == nullptr && cuda::flash_attention_fits(s, qkv)) return cuda::flash_attention(s, qkv, out, lse);
     for (std::int64_t i = 0; i < s.batch; ++i) {
         const cuda::AttentionPicture picture{s, i};
         const std::int64_t n = s.tokens, d = s.head_dim, count = picture.rows() * picture.stride();
@@ -123,6 +141,9 @@ template <class S> void attention_forward(Cuda<S> device, const AttentionSizes& 
         const std::shared_ptr<S> weights = cuda::narrow_squares<S>(scores, count);
         gemm<S, S, S, float>(device, s.heads, n, n, d, picture.part(qkv, 0), picture.part(qkv, 1, true),
                              picture.square(scores.get()));
+        if (bias != nullptr)
+            rows(device, picture.rows(), n,
+                 cuda::BiasRows{n, picture.stride(), cuda::attention_scale(s), scores.get(), bias});
         rows(device, picture.rows(), n,
              cuda::SoftmaxRows<S>{n, picture.stride(), cuda::attention_scale(s), scores.get(), weights.get(),
                                   picture.lse(lse)});

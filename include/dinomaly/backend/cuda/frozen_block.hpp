@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transformer blocks that never change, on a GPU: x += proj(mix(qkv(norm x))), x += fc2(gelu(fc1(norm x))).
+// Transformer blocks that never change, on a GPU: x += proj(mix(qkv(norm x))), x += mlp(norm x).
 //
 // Weights are stored once in the type of products, biases in that of each layer's result. x and the norms' statistics
 // are in full precision, what is mixed and the MLP's hidden layer in the device's type. Biases and residuals are taken
@@ -18,6 +18,7 @@
 #include "dinomaly/backend/cuda/move.hpp"
 #include "dinomaly/backend/cuda/product.hpp"
 #include "dinomaly/backend/cuda/rows.hpp"
+#include "dinomaly/backend/rotary.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
@@ -88,6 +89,15 @@ template <class S> __global__ void gelu_kernel(std::int64_t count, S* x) {
     at.store(x, value * math::normal_cdf(value));
 }
 
+/// x = silu(x) * factor, in place.
+template <class S> __global__ void gate_kernel(std::int64_t count, S* x, const S* factor) {
+    const std::int64_t col = thread_index() * Packet<float>::width;
+    if (col >= count) return;
+    const kernel::Part<float> at = part_at<float>(col, count);
+    const Packet<float> value = at.load(x);
+    at.store(x, value * math::sigmoid(value) * at.load(factor));
+}
+
 /// The rows of patches [batch, h w, planes patch patch] in the order of the weights, from pictures.
 template <class S> __global__ void patches_kernel(PatchSizes sizes, std::int64_t count, const float* images, S* rows) {
     const std::int64_t index = thread_index(), area = sizes.patch * sizes.patch, row_length = sizes.planes * area;
@@ -101,14 +111,21 @@ template <class S> __global__ void patches_kernel(PatchSizes sizes, std::int64_t
                patch % sizes.cols() * sizes.patch + col]);
 }
 
-/// fc2(gelu(fc1(x))), into y or added to it.
+/// The MLP, into y or added to it.
 template <class T, class X>
 void run_mlp(const FrozenMlp<FrozenLinear<T>>& mlp, std::int64_t rows, const T* x, X* y, bool adds) {
     const std::int64_t hidden_width = mlp.fc1.out(), count = rows * hidden_width;
     const std::shared_ptr<T> hidden = scratch<T>(count);
     mlp.fc1.apply(rows, x, hidden.get(), hidden_width);
     constexpr int width = Packet<float>::width;
-    launch({blocks_for((count + width - 1) / width, map_threads), map_threads}, gelu_kernel<T>, count, hidden.get());
+    const Layout layout{blocks_for((count + width - 1) / width, map_threads), map_threads};
+    if (mlp.gated) {
+        const std::shared_ptr<T> factor = scratch<T>(count);
+        mlp.gated->apply(rows, x, factor.get(), hidden_width);
+        launch(layout, gate_kernel<T>, count, hidden.get(), static_cast<const T*>(factor.get()));
+    } else {
+        launch(layout, gelu_kernel<T>, count, hidden.get());
+    }
     mlp.fc2.apply(rows, static_cast<const T*>(hidden.get()), y, mlp.fc2.out(), adds ? y : nullptr);
 }
 
@@ -138,7 +155,8 @@ void frozen_mlp(Cuda<A>, const FrozenMlp<cuda::FrozenLinear<A>>& mlp, std::int64
 /// where that is not null.
 template <class A>
 void frozen_blocks(Cuda<A>, const std::vector<FrozenBlock<cuda::FrozenLinear<A>>>& blocks, std::int64_t batch,
-                   std::int64_t tokens, float* x, const std::vector<float*>& sums) {
+                   std::int64_t tokens, float* x, const std::vector<float*>& sums,
+                   const FrozenPlaces<float>& places = {}) {
     if (blocks.empty() || batch * tokens == 0) return;
     const std::int64_t rows = batch * tokens, width = blocks[0].qkv.in();
     const std::shared_ptr<A> normal = cuda::scratch<A>(rows * width), qkv = cuda::scratch<A>(rows * 3 * width),
@@ -151,10 +169,13 @@ void frozen_blocks(Cuda<A>, const std::vector<FrozenBlock<cuda::FrozenLinear<A>>
         normalize(block.norm1_eps);
         block.qkv.apply(rows, static_cast<const A*>(normal.get()), qkv.get(), 3 * width);
         const AttentionSizes sizes{batch, tokens, block.heads, width / block.heads};
+        if (places.rotation.patches > 0)
+            rotary(Cuda<A>{}, sizes, places.rotation, static_cast<const A*>(qkv.get()), qkv.get());
         if (block.is_linear)
             linear_attention_forward(Cuda<A>{}, sizes, static_cast<float>(block.attention_eps), qkv.get(), mixed.get());
         else
-            attention_forward(Cuda<A>{}, sizes, qkv.get(), mixed.get(), static_cast<float*>(nullptr));
+            attention_forward(Cuda<A>{}, sizes, qkv.get(), mixed.get(), static_cast<float*>(nullptr),
+                              places.biases.empty() ? nullptr : places.biases[i]);
         block.proj.apply(rows, static_cast<const A*>(mixed.get()), x, width, x);
         normalize(block.norm2_eps);
         cuda::run_mlp(block.mlp, rows, static_cast<const A*>(normal.get()), x, true);
@@ -163,7 +184,7 @@ void frozen_blocks(Cuda<A>, const std::vector<FrozenBlock<cuda::FrozenLinear<A>>
 }
 
 /// The tokens of pictures: rows of x, `x_stride` elements from picture to picture, = the projected patches plus their
-/// position [h w, C]; full precision in and out.
+/// position [h w, C] unless that is null; full precision in and out.
 template <class A>
 void frozen_patches(Cuda<A>, const cuda::FrozenLinear<A>& projection, const PatchSizes& sizes, const float* images,
                     const float* position, float* x, std::int64_t x_stride) {

@@ -28,6 +28,7 @@ namespace cuda {
 struct AdamTensor {
     float *p, *m, *v, *vmax;
     std::int64_t count, first_chunk, chunks;
+    std::size_t rate;
 };
 
 /// A stretch of a tensor.
@@ -120,7 +121,7 @@ __global__ void adam_moments_kernel(AdamStep step, AdamGradients gradients, std:
     work.each([&](auto at) {
         const Packet<T> g = at.load(work.g) * factor;
         const Packet<T> v = keep * at.load(work.tensor.v) + take * (g * g);
-        const Packet<T> vmax = math::max(at.load(work.tensor.vmax), v);
+        const Packet<T> vmax = c.is_amsgrad ? math::max(at.load(work.tensor.vmax), v) : v;
         at.store(work.tensor.v, v);
         at.store(work.tensor.vmax, vmax);
         const Packet<T> ratio = g / (math::sqrt(vmax) / correct + eps);
@@ -141,8 +142,8 @@ __global__ void adam_update_kernel(AdamStep step, AdamGradients gradients, std::
     const double rms = sqrt(ratios / static_cast<double>(tensor.count));
     const AdamConstants& c = step.constants;
     const Packet<T> factor(clipping_factor(length, c.limit)), correct(static_cast<T>(step.scalars->correct2)),
-        keep(c.beta1), take(c.rest1), eps(c.eps), decay(static_cast<T>(step.scalars->decay)),
-        rate(static_cast<T>(step.scalars->rate / (rms > 1 ? rms : 1.0)));
+        keep(c.beta1), take(c.rest1), eps(c.eps), decay(static_cast<T>(step.scalars->decays[tensor.rate])),
+        rate(static_cast<T>(step.scalars->rates[tensor.rate] / (rms > 1 ? rms : 1.0)));
     work.each([&](auto at) {
         const Packet<T> m = keep * at.load(tensor.m) + take * (at.load(work.g) * factor);
         at.store(tensor.m, m);
@@ -165,7 +166,7 @@ public:
             for (std::int64_t first = 0; first < at.count; first += cuda::AdamChunk::most)
                 chunks.push_back({static_cast<std::int64_t>(tensors.size()), first});
             tensors.push_back({at.p, at.m, at.v, at.vmax, at.count, first_chunk,
-                               static_cast<std::int64_t>(chunks.size()) - first_chunk});
+                               static_cast<std::int64_t>(chunks.size()) - first_chunk, at.rate});
         }
         first_chunks_.clear();
         for (const cuda::AdamTensor& tensor : tensors) first_chunks_.push_back(tensor.first_chunk);
