@@ -22,7 +22,7 @@ using namespace dinomaly;
 using D = Cpu<float>;  // Cpu<bfloat16> is about twice as fast where the processor has it
 
 /// What is found out about an encoder.
-struct Row {
+struct Outcome {
     double parameters, training, picture;  // millions, seconds, seconds
     std::array<double, 7> figures;         // of pictures AUROC, AP, F1; of pixels AUROC, AP, F1, AUPRO
 };
@@ -54,7 +54,7 @@ void train(LoadedModel<D>& loaded, const std::vector<vision::ClassData>& classes
     }
 }
 
-Row train_and_judge(const vision::DataSet& data, const std::string& encoder, std::int64_t iterations) {
+Outcome train_and_judge(const vision::DataSet& data, const std::string& encoder, std::int64_t iterations) {
     const nn::VitConfig vit = encoders::read_encoder(io::load_state_dict(encoder)).config;
     LoadedModel<D> loaded = new_model<D>(encoder, encoders::recommended_sizes(vit), 1);
     std::cerr << encoder << ": pictures of " << loaded.info.sizes.size << ", middle " << loaded.info.sizes.crop << ", "
@@ -83,24 +83,24 @@ Row train_and_judge(const vision::DataSet& data, const std::string& encoder, std
 bool print_row(const vision::DataSet& data, const std::string& encoder, std::int64_t iterations) {
     std::array<int, 2> ends{};
     check(pipe(ends.data()) == 0, "choose_encoder", "no pipe to another process");
-    Row row{};
+    Outcome outcome{};
     const pid_t child = fork();
     if (child == 0) try {
-            row = train_and_judge(data, encoder, iterations);
-            _exit(write(ends[1], &row, sizeof row) == sizeof row ? 0 : 1);
+            outcome = train_and_judge(data, encoder, iterations);
+            _exit(write(ends[1], &outcome, sizeof outcome) == sizeof outcome ? 0 : 1);
         } catch (const std::exception& error) {
             std::cerr << "error: " << error.what() << std::endl;
             _exit(1);
         }
     close(ends[1]);
-    const bool is_told = read(ends[0], &row, sizeof row) == sizeof row;
+    const bool is_told = read(ends[0], &outcome, sizeof outcome) == sizeof outcome;
     close(ends[0]);
     rusage usage{};
     if (wait4(child, nullptr, 0, &usage) != child || !is_told) return false;
-    std::printf("| %s | %.1f M |", std::filesystem::path(encoder).filename().c_str(), row.parameters);
-    for (const double figure : row.figures) std::printf(" %.2f |", 100 * figure);
+    std::printf("| %s | %.1f M |", std::filesystem::path(encoder).filename().c_str(), outcome.parameters);
+    for (const double figure : outcome.figures) std::printf(" %.2f |", 100 * figure);
     const double gigabytes = static_cast<double>(usage.ru_maxrss) / (1 << 20);
-    std::printf(" %.0f s | %.0f ms | %.2f GB |\n", row.training, 1000 * row.picture, gigabytes);
+    std::printf(" %.0f s | %.0f ms | %.2f GB |\n", outcome.training, 1000 * outcome.picture, gigabytes);
     return std::fflush(stdout) == 0;
 }
 

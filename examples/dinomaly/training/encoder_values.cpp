@@ -4,7 +4,7 @@
 #include "dinomaly/encoders/encoder_file.hpp"
 #include "dinomaly/encoders/recommended.hpp"
 #include "dinomaly/encoders/sizes.hpp"
-#include "dinomaly/io/checkpoint.hpp"
+#include "dinomaly/io/weights.hpp"
 
 namespace dinomaly::program {
 
