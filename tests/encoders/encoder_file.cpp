@@ -303,23 +303,21 @@ io::StateDict anomalib_file(bool is_timm, const std::string& settings) {
     io::StateDict file("f");
     const nn::VitConfig config{.width = 64, .depth = 2, .heads = 1, .registers = 4, .grid = 2};
     const std::string prefix = "state_dict.model.";
+    const std::string encoder = prefix + (is_timm ? "encoder.feature_extractor." : "encoder.");
     for (const auto& [name, shape] : encoders::layout_of(config)) {
-        if (is_timm && name == "pos_embed") {
-            file.insert(prefix + "encoder.feature_extractor." + name, zeros({1, 4, 64}));
-            continue;
-        }
-        const std::string published = is_timm && name == "register_tokens" ? "reg_token" : name;
-        file.insert(prefix + (is_timm ? "encoder.feature_extractor." : "encoder.") + published, zeros(shape));
+        const bool is_position = name == "pos_embed", is_registers = name == "register_tokens";
+        const std::string published = is_timm && is_registers ? "reg_token" : name;
+        file.insert(encoder + published, is_timm && is_position ? zeros({1, 4, 64}) : zeros(shape));
     }
     file.insert(prefix + "bottleneck.0.fc1.weight", zeros({256, 64}));
     file.insert(prefix + "bottleneck.0.fc2.weight", zeros({64, 256}));
-    for (const std::string block : {"decoder.0.", "decoder.1."}) {
+    for (const std::string block : {"state_dict.model.decoder.0.", "state_dict.model.decoder.1."}) {
         for (const char* const norm : {"norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias"})
-            file.insert(prefix + block + norm, zeros({64}));
-        file.insert(prefix + block + "mlp.fc1.weight", zeros({256, 64}));
-        file.insert(prefix + block + "mlp.fc2.weight", zeros({64, 256}));
-        file.insert("state_dict.trainable_modules.1." + block + "mlp.fc2.weight", zeros({64, 256}));
+            file.insert(block + norm, zeros({64}));
+        file.insert(block + "mlp.fc1.weight", zeros({256, 64}));
+        file.insert(block + "mlp.fc2.weight", zeros({64, 256}));
     }
+    file.insert("state_dict.trainable_modules.1.0.mlp.fc2.weight", zeros({64, 256}));
     file.insert("state_dict.model.gaussian_blur.kernel", zeros({1, 1, 5, 5}));
     file.insert("state_dict.post_processor._image_threshold", zeros({1}));
     if (!settings.empty()) file.metadata["hyper_parameters"] = settings;

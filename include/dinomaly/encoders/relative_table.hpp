@@ -92,15 +92,15 @@ inline Matrix spline_weights(const std::vector<double>& from, const std::vector<
 
 /// 0, and +- 1, 1 + q, 1 + q + q^2, .. of `side` places in all, with the q that makes them as wide as `reach`.
 inline std::vector<double> geometric_places(std::int64_t side, std::int64_t reach) {
-    const auto half = static_cast<double>(side / 2);
+    const std::int64_t half = side / 2;
     double low = 1.01, high = 1.5, q = low;
     while (high - low > 1e-6) {
         q = (low + high) / 2;
-        (((1 - std::pow(q, half)) / (1 - q) > static_cast<double>(reach)) ? high : low) = q;
+        (((1 - std::pow(q, static_cast<double>(half))) / (1 - q) > static_cast<double>(reach)) ? high : low) = q;
     }
     std::vector<double> places{0};
     double place = 0, step = 1;
-    for (std::int64_t i = 0; i < side / 2; ++i, step *= q) {
+    for (std::int64_t i = 0; i < half; ++i, step *= q) {
         place += step;
         places.push_back(place);
         places.insert(places.begin(), -place);
