@@ -114,14 +114,14 @@ def dinov2_hf(net):
 
 
 def vit_hf(net, prefix="vit."):
-    rules = [(r"norm1\.", "layernorm_before."), (r"norm2\.", "layernorm_after."), (r"mlp\.fc1\.", "intermediate.dense."),
-             (r"mlp\.fc2\.", "output.dense.")]
+    rules = [(r"norm1\.", "layernorm_before."), (r"norm2\.", "layernorm_after."),
+             (r"mlp\.fc1\.", "intermediate.dense."), (r"mlp\.fc2\.", "output.dense.")]
     return {prefix + name: tensor for name, tensor in renamed(hf_qkv(net), HF_LAYERS + rules).items()}
 
 
 def beit_hf(net):
-    rules = [(r"norm1\.", "layernorm_before."), (r"norm2\.", "layernorm_after."), (r"mlp\.fc1\.", "intermediate.dense."),
-             (r"mlp\.fc2\.", "output.dense."), (r"ls(\d)\.gamma", r"lambda_\1"),
+    rules = [(r"norm1\.", "layernorm_before."), (r"norm2\.", "layernorm_after."),
+             (r"mlp\.fc1\.", "intermediate.dense."), (r"mlp\.fc2\.", "output.dense."), (r"ls(\d)\.gamma", r"lambda_\1"),
              (r"attn\.rel_table", "attention.attention.relative_position_bias.relative_position_bias_table")]
     return {"beit." + name: tensor for name, tensor in renamed(hf_qkv(net, key_bias=False), HF_LAYERS + rules).items()}
 

@@ -6,8 +6,8 @@
 
 Each network has random weights, biases and scales too. `dinomaly convert --to encoder` reads its file, and the oracle
 runs on what it wrote: it has to give what the network itself gives. SHARED is the directory with
-oracle/variants_torch.py. Without PyTorch, timm or transformers the exit status is 77 (skipped); DINOMALY_PYTHON names an
-interpreter that has them.
+oracle/variants_torch.py. Without PyTorch, timm or transformers the exit status is 77 (skipped); DINOMALY_PYTHON names
+an interpreter that has them.
 """
 import argparse
 import enum
@@ -76,7 +76,11 @@ class Scratch(unittest.TestCase):
     def agree(self, model, layers, file, heads, size, *says, call=None, eps=1e-6):
         """The blocks of `model` give what the oracle makes of the file that was written for it."""
         found = []
-        hooks = [layer.register_forward_hook(lambda _, __, y: found.append(y[0] if isinstance(y, tuple) else y)) for layer in layers]
+
+        def keep(_, __, output):
+            found.append(output[0] if isinstance(output, tuple) else output)
+
+        hooks = [layer.register_forward_hook(keep) for layer in layers]
         picture = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(3))
         with torch.no_grad():
             (call or model)(picture)
@@ -100,7 +104,8 @@ class Timm(Scratch):
                        call=model.forward_features)
 
     def test_dinov2(self):
-        self.check("vit_small_patch14_dinov2", 70, "what: DINOv2 encoder ViT-S/14: width 384, 2 blocks, 6 heads, 0 registers")
+        self.check("vit_small_patch14_dinov2", 70,
+                   "what: DINOv2 encoder ViT-S/14: width 384, 2 blocks, 6 heads, 0 registers")
         self.check("vit_small_patch14_reg4_dinov2", 70, "what: DINOv2 with registers encoder", "names: timm; taken for")
         self.check("vit_giant_patch14_dinov2", 70, "gated MLP of", embed_dim=128, num_heads=2)
         self.check("vit_giant_patch14_reg4_dinov2", 70, "gated MLP of", embed_dim=128, num_heads=2)
@@ -108,7 +113,8 @@ class Timm(Scratch):
     def test_dinov3(self):
         for name in ("vit_small_patch16_dinov3", "vit_small_patch16_dinov3_qkvb", "vit_small_plus_patch16_dinov3",
                      "vit_small_plus_patch16_dinov3_qkvb"):
-            self.check(name, 96, "what: DINOv3 encoder ViT-S/16", "rotary positions", "reg_token, and no pos_embed", eps=1e-5)
+            self.check(name, 96, "what: DINOv3 encoder ViT-S/16", "rotary positions", "reg_token, and no pos_embed",
+                       eps=1e-5)
 
     def test_plain_networks(self):
         self.check("vit_small_patch16_224.dino", 96, "what: DINO encoder ViT-S/16", num_classes=0)
@@ -138,7 +144,8 @@ class Transformers(Scratch):
             model = randomised(kind(config))
             model.save_pretrained(self.folder)
             base = getattr(model, prefix) if prefix else model
-            layers = next(m for m in base.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == config.num_hidden_layers)
+            layers = next(module for module in base.modules()
+                          if isinstance(module, torch.nn.ModuleList) and len(module) == config.num_hidden_layers)
             self.agree(model, layers, self.folder / "model.safetensors", config.num_attention_heads, size,
                        "names: Hugging Face; ", *says, eps=eps, call=call and (lambda picture: call(model, picture)))
             saved = self.read(self.folder / "model.safetensors")
@@ -152,25 +159,29 @@ class Transformers(Scratch):
         for gated in (False, True):
             settings = {**self.small, "image_size": 70, "patch_size": 14, "use_swiglu_ffn": gated}
             says = ("gated MLP of",) if gated else ()
-            self.check(transformers.Dinov2Model, transformers.Dinov2Config(**settings), 70, "what: DINOv2 encoder", "not needed: 1 tensor: embeddings.mask_token", *says)
-            self.check(transformers.Dinov2WithRegistersModel, transformers.Dinov2WithRegistersConfig(**settings), 70, "4 registers", *says)
-        self.check(transformers.Dinov2ForImageClassification, transformers.Dinov2Config(**settings), 70, prefix="dinov2")
-        self.check(transformers.Dinov2WithRegistersForImageClassification, transformers.Dinov2WithRegistersConfig(**settings), 70,
-                   prefix="dinov2_with_registers")
+            plain, registers = transformers.Dinov2Config(**settings), transformers.Dinov2WithRegistersConfig(**settings)
+            self.check(transformers.Dinov2Model, plain, 70, "what: DINOv2 encoder",
+                       "not needed: 1 tensor: embeddings.mask_token", *says)
+            self.check(transformers.Dinov2WithRegistersModel, registers, 70, "4 registers", *says)
+        self.check(transformers.Dinov2ForImageClassification, plain, 70, prefix="dinov2")
+        self.check(transformers.Dinov2WithRegistersForImageClassification, registers, 70, prefix="dinov2_with_registers")
 
     def test_dinov3(self):
         for gated in (False, True):
-            config = transformers.DINOv3ViTConfig(**self.small, image_size=96, patch_size=16, intermediate_size=256, num_register_tokens=4,
-                                     use_gated_mlp=gated, hidden_act="silu" if gated else "gelu")
+            config = transformers.DINOv3ViTConfig(**self.small, image_size=96, patch_size=16, intermediate_size=256,
+                                                  num_register_tokens=4, use_gated_mlp=gated,
+                                                  hidden_act="silu" if gated else "gelu")
             self.check(transformers.DINOv3ViTModel, config, 96, "what: DINOv3 encoder", eps=1e-5)
 
     def test_plain_networks(self):
         config = transformers.ViTConfig(**self.small, image_size=96, intermediate_size=256, layer_norm_eps=1e-6)
         self.check(transformers.ViTModel, config, 96, "what: DINO encoder")
         self.check(transformers.ViTForImageClassification, config, 96, prefix="vit")
-        config = transformers.ViTMAEConfig(**self.small, image_size=96, intermediate_size=256, layer_norm_eps=1e-6, mask_ratio=0.0)
+        config = transformers.ViTMAEConfig(**self.small, image_size=96, intermediate_size=256, layer_norm_eps=1e-6,
+                                           mask_ratio=0.0)
         in_order = torch.arange(36).expand(2, -1).float()
-        self.check(transformers.ViTMAEForPreTraining, config, 96, prefix="vit", call=lambda model, picture: model.vit(picture, noise=in_order))
+        self.check(transformers.ViTMAEForPreTraining, config, 96, prefix="vit",
+                   call=lambda model, picture: model.vit(picture, noise=in_order))
 
     def test_beit(self):
         config = transformers.BeitConfig(**self.small, image_size=224, intermediate_size=256, layer_norm_eps=1e-6,
@@ -183,7 +194,8 @@ class Containers(Scratch):
     """Training checkpoints as torch.save writes them, with objects that nothing may call."""
 
     def network(self):
-        return randomised(timm.create_model("vit_small_patch16_224.dino", pretrained=False, depth=2, img_size=96, num_classes=0))
+        return randomised(timm.create_model("vit_small_patch16_224.dino", pretrained=False, depth=2, img_size=96,
+                                            num_classes=0))
 
     def check(self, contents, *says):
         file = self.folder / "checkpoint.pth"
@@ -197,7 +209,8 @@ class Containers(Scratch):
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)
         optimizer.step()
-        around = {"optimizer": optimizer.state_dict(), "epoch": 3, "args": argparse.Namespace(lr=1e-3, path=pathlib.PurePosixPath("/x")),
+        around = {"optimizer": optimizer.state_dict(), "epoch": 3,
+                  "args": argparse.Namespace(lr=1e-3, path=pathlib.PurePosixPath("/x")),
                   "scaler": {"scale": 65536.0, "growth_interval": 2000}, "best": numpy.float64(0.5),
                   "seed": numpy.arange(3), "size": torch.Size([3])}
         behind = {"": weights, "module.": {"module." + n: t for n, t in weights.items()},
@@ -216,26 +229,32 @@ class Containers(Scratch):
         model = randomised(timm.create_model("vit_small_patch14_reg4_dinov2", pretrained=False, img_size=70))
         c, tensors = 384, {}
         generator = torch.Generator().manual_seed(5)
+
         def draw(*shape):
             return 0.05 * torch.randn(*shape, generator=generator)
+
         trained = {"bottleneck.0.fc1.weight": draw(4 * c, c), "bottleneck.0.fc2.weight": draw(c, 4 * c)}
         for i in range(8):
             for name, shape in (("norm1.weight", [c]), ("norm1.bias", [c]), ("norm2.weight", [c]), ("norm2.bias", [c]),
-                                ("attn.qkv.weight", [3 * c, c]), ("attn.qkv.bias", [3 * c]), ("attn.proj.weight", [c, c]),
-                                ("attn.proj.bias", [c]), ("mlp.fc1.weight", [4 * c, c]), ("mlp.fc2.weight", [c, 4 * c])):
+                                ("attn.qkv.weight", [3 * c, c]), ("attn.qkv.bias", [3 * c]),
+                                ("attn.proj.weight", [c, c]), ("attn.proj.bias", [c]),
+                                ("mlp.fc1.weight", [4 * c, c]), ("mlp.fc2.weight", [c, 4 * c])):
                 trained[f"decoder.{i}.{name}"] = draw(*shape)
         tensors = {"model." + n: t for n, t in trained.items()}
-        tensors |= {"trainable_modules.0." + n.removeprefix("bottleneck."): t for n, t in trained.items() if "bottleneck" in n}
+        tensors |= {"trainable_modules.0." + n.removeprefix("bottleneck."): t for n, t in trained.items()
+                    if "bottleneck" in n}
         tensors |= {"model.encoder.feature_extractor." + n: t for n, t in model.state_dict().items()}
-        tensors |= {"model.gaussian_blur.kernel": torch.ones(1, 1, 5, 5), "post_processor._image_threshold": torch.tensor(0.5)}
-        settings = {"encoder_name": "vit_small_patch14_reg4_dinov2.lvd142m", "bottleneck_dropout": 0.2, "decoder_depth": 8,
-                    "target_layers": None, "remove_class_token": False, "use_context_recentering": False,
+        tensors |= {"model.gaussian_blur.kernel": torch.ones(1, 1, 5, 5),
+                    "post_processor._image_threshold": torch.tensor(0.5)}
+        settings = {"encoder_name": "vit_small_patch14_reg4_dinov2.lvd142m", "bottleneck_dropout": 0.2,
+                    "decoder_depth": 8, "target_layers": None, "remove_class_token": False, "use_context_recentering": False,
                     "precision": PrecisionType.FLOAT32}
         file = self.folder / "model.ckpt"
-        contents = {"epoch": 1, "global_step": 10, "state_dict": tensors, "hyper_parameters": settings, "pytorch-lightning_version": "2.6.0",
-                    "loops": {"fit_loop": {"state_dict": {}}}, "optimizer_states": [], "lr_schedulers": [],
-                    "callbacks": {"ModelCheckpoint{}": {"best_model_score": torch.tensor(0.9), "dirpath": pathlib.PurePosixPath("/x"),
-                                                        "kth_value": numpy.float32(0.25), "precision": PrecisionType.FLOAT32}}}
+        checkpoint = {"best_model_score": torch.tensor(0.9), "dirpath": pathlib.PurePosixPath("/x"),
+                      "kth_value": numpy.float32(0.25), "precision": PrecisionType.FLOAT32}
+        contents = {"epoch": 1, "global_step": 10, "state_dict": tensors, "hyper_parameters": settings,
+                    "pytorch-lightning_version": "2.6.0", "loops": {"fit_loop": {"state_dict": {}}},
+                    "optimizer_states": [], "lr_schedulers": [], "callbacks": {"ModelCheckpoint{}": checkpoint}}
         torch.save(contents, file)
         done = run("info", file)
         self.assertIn("what: anomalib's Dinomaly with encoder ViT-S/14", done.stdout)
