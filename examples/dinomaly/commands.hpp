@@ -121,6 +121,12 @@ struct InfoOptions {
 };
 int run_info(const InfoOptions& options);
 
+struct EncodersOptions {
+    std::string name;  ///< empty: all of them
+    bool json = false;
+};
+int run_encoders(const EncodersOptions& options);
+
 struct PrepareVisaOptions {
     std::filesystem::path data, split, out;
     bool link = false;  ///< hard links instead of copies where the file system can

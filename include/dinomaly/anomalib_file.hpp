@@ -39,7 +39,7 @@ inline bool is_anomalib_file(const io::StateDict& file) {
 namespace anomalib {
 
 /// Tensors of a checkpoint that are second names of others, of training, of the blur or of thresholds.
-inline bool is_beside_anomalib_model(std::string_view name) {
+inline bool is_beside_model(std::string_view name) {
     for (const char* const start :
          {"state_dict.trainable_modules.", "state_dict.model.gaussian_blur.", "state_dict.post_processor.",
           "state_dict.pre_processor.", "state_dict.image_metrics.", "state_dict.pixel_metrics.",
@@ -49,7 +49,7 @@ inline bool is_beside_anomalib_model(std::string_view name) {
 }
 
 /// The blocks that are restored, and an Error for what our model does otherwise.
-inline std::vector<std::int64_t> anomalib_kept_blocks(const io::StateDict& file, std::int64_t depth) {
+inline std::vector<std::int64_t> kept_blocks(const io::StateDict& file, std::int64_t depth) {
     const char* const place = file.source().c_str();
     const auto found = file.metadata.find("hyper_parameters");
     check(found != file.metadata.end(), place,
@@ -88,7 +88,7 @@ inline ForeignModel read_anomalib(const io::StateDict& file) {
     DinomalyConfig& config = model.config;
     config.encoder = encoder.config;
     if (is_timm) config.encoder.resize = nn::PositionResize::size;
-    config.kept = anomalib::anomalib_kept_blocks(file, config.encoder.depth);
+    config.kept = anomalib::kept_blocks(file, config.encoder.depth);
     config.reflect_blur = true;
     config.decoder_depth = 0;
     while (file.contains(prefix + "decoder." + std::to_string(config.decoder_depth) + ".norm1.weight"))
@@ -97,7 +97,7 @@ inline ForeignModel read_anomalib(const io::StateDict& file) {
 
     for (const auto& [name, tensor] : encoder.tensors) model.tensors.insert("encoder." + name, tensor);
     for (const auto& [name, tensor] : file) {
-        if (name.starts_with(encoder_prefix) || anomalib::is_beside_anomalib_model(name)) continue;
+        if (name.starts_with(encoder_prefix) || anomalib::is_beside_model(name)) continue;
         const bool is_part = name.starts_with(prefix + "bottleneck.") || name.starts_with(prefix + "decoder.");
         check(is_part, file.source().c_str(), "is taken for anomalib's Dinomaly, and has a tensor \"", name,
               "\" that is not known");

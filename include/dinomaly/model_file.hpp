@@ -45,8 +45,7 @@ LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision
     const DinomalyConfig config = variant_config(dict.source(), encoder.config, variant);
     ModelInfo info;
     info.sizes = sizes;
-    info.sizes.patch = static_cast<int>(config.encoder.patch);
-    info.sizes.validate();
+    encoders::set_sizes(info.sizes, config.encoder);
     info.encoder_hash = io::hash(file);
     nn::VisionTransformer<io::ShapesOnly> outline(config.encoder);
     io::check_weights(outline, dict, "", detail::is_unused);

@@ -15,6 +15,7 @@
 
 #include "dinomaly/anomalib_file.hpp"
 #include "dinomaly/encoders/encoder_file.hpp"
+#include "dinomaly/encoders/sizes.hpp"
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/model_config.hpp"
 #include "dinomaly/version.hpp"
@@ -169,9 +170,8 @@ inline void read_metadata(const std::string& path, const std::string& text, Dino
         const nlohmann::json j = nlohmann::json::parse(text, shallow);
         config = detail::config_from_json(j.at("model"));
         info.sizes = {.size = detail::size_from_json(j.at("size"), "size"),
-                      .crop = detail::size_from_json(j.at("crop"), "crop"),
-                      .patch = static_cast<int>(config.encoder.patch)};
-        info.sizes.validate();
+                      .crop = detail::size_from_json(j.at("crop"), "crop")};
+        encoders::set_sizes(info.sizes, config.encoder);
         j.at("classes").get_to(info.classes);
         j.at("encoder_hash").get_to(info.encoder_hash);
         j.at("trained_hash").get_to(info.trained_hash);
@@ -235,9 +235,7 @@ inline io::StateDict read_model(const io::StateDict& file, DinomalyConfig& confi
         config = variant_config(path, encoder.config, {.is_second = is_second});
         tensors = detail::with_encoder(file, encoder.tensors);
     }
-    if (config.encoder.position == nn::Position::rotary) info.sizes.size = 512, info.sizes.crop = 448;
-    info.sizes.patch = static_cast<int>(config.encoder.patch);
-    info.sizes.validate();
+    info.sizes = encoders::recommended_sizes(config.encoder);
     return tensors;
 }
 

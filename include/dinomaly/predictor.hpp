@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "dinomaly/encoders/sizes.hpp"
 #include "dinomaly/frozen_model.hpp"
 #include "dinomaly/model_file.hpp"
 #include "dinomaly/tiled.hpp"
@@ -39,7 +40,7 @@ public:
         : Predictor(load_model<D>(model_file), size, crop) {}
     explicit Predictor(const LoadedModel<D>& loaded, vision::PictureSize size = {}, vision::PictureSize crop = {})
         : Predictor(std::make_shared<const FrozenDinomaly<D, W>>(loaded.model), loaded.info) {
-        info_.sizes.replace(size, crop);
+        encoders::set_sizes(info_.sizes, loaded.model.config.encoder, size, crop);
     }
     /// A model that is prepared already.
     Predictor(std::shared_ptr<const FrozenDinomaly<D, W>> model, ModelInfo info)

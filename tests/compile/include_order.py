@@ -24,9 +24,9 @@ LAYERS = {
     "nn": OPS_AND_BELOW,
     "optim": OPS_AND_BELOW | {"nn/module.hpp"},
     "io": OPS_AND_BELOW | {"nn/module.hpp"},
-    "encoders": {"core", "io", "nn/vit_config.hpp"},
     "vision": {"core", "backend", "io"},
     "anomaly": OPS_AND_BELOW | {"vision"},
+    "encoders": {"core", "io", "vision", "nn/vit_config.hpp", "model_config.hpp"},
 }
 # These layers need the standard library alone, and in backend/cpu Eigen.
 WITHOUT_THIRD_PARTY = {"core", "backend", "autodiff", "ops", "nn"}
@@ -63,7 +63,7 @@ def wrong_include(place, bracket, name):
         parts = target.split("/")
         if layer == "top":
             return None
-        if len(parts) == 1:
+        if len(parts) == 1 and target not in LAYERS[layer]:
             return f"{layer} may not include the convenience header {name}"
         if parts[0] == "backend" and layer == "backend" and len(place.parts) > 2 and len(parts) > 2 and parts[1] != place.parts[1]:
             return f"{folder} may not include the other backend's {name}"
@@ -122,6 +122,8 @@ PLANTED = [
     ("ops/upwards.hpp", GOOD + '# include "dinomaly/nn/module.hpp"\n', "ops may not include dinomaly/nn"),
     ("io/module.hpp", GOOD + '#include "dinomaly/nn/linear.hpp"\n', "io may not include dinomaly/nn/linear.hpp"),
     ("vision/ops.hpp", GOOD + '#include "dinomaly/ops/matmul.hpp"\n', "vision may not include dinomaly/ops"),
+    ("encoders/good.hpp", GOOD + '#include "dinomaly/model_config.hpp"\n', None),
+    ("encoders/top.hpp", GOOD + '#include "dinomaly/model_file.hpp"\n', "convenience header"),
     ("nn/top.hpp", GOOD + '#include "dinomaly/tensor.hpp"\n', "convenience header"),
     ("ops/eigen.hpp", GOOD + "#include <Eigen/Dense>\n", "Eigen belongs in backend/cpu"),
     ("backend/cuda/eigen.hpp", GOOD + "#include <Eigen/Dense>\n", "Eigen belongs in backend/cpu"),

@@ -29,9 +29,7 @@ inline std::vector<NamedConfig> encoders_of_all_parts() {
     add("DINO", [](nn::VitConfig& c) { c.registers = 0, c.has_layer_scale = false; });
     add("resized by sizes", [](nn::VitConfig& c) { c.resize = nn::PositionResize::size, c.hidden = 40; });
     add("DINOv3", [](nn::VitConfig& c) { c.position = nn::Position::rotary; });
-    add("DINOv3, gated", [](nn::VitConfig& c) {
-        c.position = nn::Position::rotary, c.is_gated = true, c.hidden = 48;
-    });
+    add("DINOv3, gated", [](nn::VitConfig& c) { c.position = nn::Position::rotary, c.is_gated = true, c.hidden = 48; });
     add("BEiT", [](nn::VitConfig& c) { c.position = nn::Position::relative, c.registers = 0, c.grid = 7; });
     return all;
 }

@@ -138,9 +138,15 @@ class Transformers(Scratch):
             model = randomised(kind(config))
             model.save_pretrained(self.folder)
             base = getattr(model, prefix) if prefix else model
-            layers = base.encoder.layer if hasattr(base, "encoder") else base.model.layer
+            layers = next(m for m in base.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == config.num_hidden_layers)
             self.agree(model, layers, self.folder / "model.safetensors", config.num_attention_heads, size,
                        "names: Hugging Face; ", *says, eps=eps, call=call and (lambda picture: call(model, picture)))
+            saved = self.read(self.folder / "model.safetensors")
+            torch.save(model.state_dict(), self.folder / "memory.pth")  # other names than save_pretrained's
+            again = self.read(self.folder / "memory.pth", "names: Hugging Face; ")
+            self.assertEqual(set(saved), set(again))
+            for name, tensor in saved.items():
+                self.assertTrue(torch.equal(tensor, again[name]), name)
 
     def test_dinov2(self):
         for gated in (False, True):

@@ -20,7 +20,8 @@ PUBLISHED = {("mvtec", "multi-class"): (10000, 0.2, 1e-10), ("visa", "multi-clas
              ("realiad", "multi-class"): (50000, 0.4, 1e-10), ("mpdd", "multi-class"): (10000, 0.2, 1e-10),
              ("mvtec", "class-separated"): (5000, 0.2, 1e-8), ("visa", "class-separated"): (5000, 0.2, 1e-8),
              ("realiad", "class-separated"): (5000, 0.2, 1e-10), ("mpdd", "class-separated"): (5000, 0.2, 1e-8)}
-IN_ALL = {"batch": 16, "size": 448, "crop": 392, "lr": 2e-3, "final-lr": 2e-4, "warmup": 100, "hard-mining-ramp": 1000,
+OF_THE_ENCODER = {"size": 448, "crop": 392}
+IN_ALL = {"batch": 16, "lr": 2e-3, "final-lr": 2e-4, "warmup": 100, "hard-mining-ramp": 1000,
           "schedule": 0, "attention-eps": 0}
 
 
@@ -64,6 +65,8 @@ class Settings(Scene):
             expected = {**IN_ALL, "iterations": iterations, "dropout": dropout, "adam-eps": eps}
             self.assertEqual({key: options[key]["value"] for key in expected}, expected, (name, setting))
             self.assertEqual({options[key]["from"] for key in expected}, {f"preset {name}, {setting}"})
+            for key, value in OF_THE_ENCODER.items():
+                self.assertEqual(options[key], {"value": value, "from": f"encoder {self.encoder}"})
             self.assertEqual("not published" in note, (name, setting) == ("mpdd", "multi-class"), note)
             self.assertIn("every size of the encoder", note)
         self.refused(self.training(self.folder / "x", preset="mvtek"), "--preset", "mvtec", status=2)

@@ -21,6 +21,7 @@ int run_command_line(int argc, char** argv) {
     add_calibrate(app, action);
     add_predict(app, action);
     add_info(app, action);
+    add_encoders(app, action);
     add_convert(app, action);
     add_prepare(app, action);
     add_export(app, action);

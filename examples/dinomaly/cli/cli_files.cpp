@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options of info and convert.
+// The options of info, encoders and convert.
 #include <memory>
 
 #include "cli/cli_parts.hpp"
@@ -15,6 +15,19 @@ void add_info(CLI::App& app, Action& action) {
     command->add_option("file", options->file, "A .safetensors or PyTorch .pth file")->type_name("FILE");
     command->add_flag("--all", options->all, "Each tensor on its own line, not one line for tensors of a kind");
     command->callback([options, &action] { action = [options] { return run_info(*options); }; });
+}
+
+void add_encoders(CLI::App& app, Action& action) {
+    CLI::App* command =
+        add_command(app, "encoders", "List the encoders that are known: sizes, licence, arithmetic, published results",
+                    "dinomaly encoders dinov3_vitb16");
+    const auto options = std::make_shared<EncodersOptions>();
+    command
+        ->add_option("name", options->name,
+                     "All about this one: a name of the list, or of a published file, such as dinov2_vits14")
+        ->type_name("NAME");
+    command->add_flag("--json", options->json, "As JSON");
+    command->callback([options, &action] { action = [options] { return run_encoders(*options); }; });
 }
 
 void add_convert(CLI::App& app, Action& action) {

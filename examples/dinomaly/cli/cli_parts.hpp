@@ -49,6 +49,7 @@ void add_eval(CLI::App& app, Action& action);
 void add_calibrate(CLI::App& app, Action& action);
 void add_predict(CLI::App& app, Action& action);
 void add_info(CLI::App& app, Action& action);
+void add_encoders(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);
 void add_prepare(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);

@@ -8,6 +8,7 @@
 
 #include "cli/cli_parts.hpp"
 #include "commands.hpp"
+#include "training/encoder_values.hpp"
 #include "training/presets.hpp"
 #include "training/run_config.hpp"
 #include "training/run_folder.hpp"
@@ -28,8 +29,9 @@ void declare_setting(CLI::App& command, TrainOptions& o) {
     CLI::Option_group* setting = command.add_option_group("Setting");
     setting
         ->add_option("--preset", o.preset,
-                     "The values that the paper has for a data set, in the setting asked for; the same for every size "
-                     "of the encoder. What is given beside it has its way; --dry-run shows them")
+                     "The values that the paper has for a data set, in the setting asked for; those of Dinomaly on "
+                     "DINOv3; or Dinomaly2's. The same for every size of the encoder. What is given beside it has "
+                     "its way; --dry-run shows them")
         ->check(CLI::IsMember(preset_names()));
     setting
         ->add_option("--setting", o.setting,
@@ -57,8 +59,9 @@ void declare_setting(CLI::App& command, TrainOptions& o) {
 
 void declare_sizes(CLI::App& command, TrainOptions& o) {
     CLI::Option_group* sizes = command.add_option_group("Sizes");
-    add_size(*sizes, "--size", o.size, "Pictures are resized to this");
-    add_size(*sizes, "--crop", o.crop, "The middle of this size is used; multiples of the encoder's patch, 14");
+    add_size(*sizes, "--size", o.size,
+             "Pictures are resized to this; by default as the encoder is used, see 'dinomaly encoders'");
+    add_size(*sizes, "--crop", o.crop, "The middle of this size is used; by default as the encoder is used");
     add_size(
         *sizes, "--tile", o.tile,
         "Larger pictures are learnt and judged in overlapping tiles of so many of their own pixels, each resized to "
@@ -204,7 +207,7 @@ void fill_from_preset(CLI::App& command, TrainCommand& train) {
     check(!o.variant.is_second || preset.values.contains("variant"), "--preset", name, ": the values of Dinomaly, but ",
           dinomaly2, " is asked for");
     fill_options(command, preset.values, name, name, train.sources);
-    train.note = name + ": " + preset.published + "; the values are the same for every size of the encoder";
+    train.note = name + ": " + preset.published;
 }
 
 /// Fills what the command line left open: from the file, or that of the run that is resumed, then from the preset, then
@@ -227,6 +230,13 @@ void settle(CLI::App& command, TrainCommand& train) {
         fill_options(command, second_variant_values(), dinomaly2, std::string("variant ") + dinomaly2, train.sources);
 }
 
+/// Fills what is still open with what the encoder is used with.
+void settle_encoder(CLI::App& command, TrainCommand& train) {
+    const std::string file = train.options.encoder.string();
+    fill_options(command, encoder_values(train.options.encoder, train.options.reading), file, "encoder " + file,
+                 train.sources);
+}
+
 int run(const CLI::App& command, const TrainCommand& train) {
     if (train.json) {
         std::cout << options_json(command, train.sources, train.note).dump(1) << std::endl;
@@ -240,7 +250,9 @@ int run(const CLI::App& command, const TrainCommand& train) {
 
 void declare_train_options(CLI::App& command, TrainOptions& options) {
     add_data_options(command, options);
-    command.add_option("--encoder", options.encoder, "Published DINOv2 weights, .pth or .safetensors")
+    command
+        .add_option("--encoder", options.encoder,
+                    "Published weights, .pth or .safetensors; 'dinomaly encoders' lists which")
         ->required()
         ->type_name("FILE");
     command.add_option("--out", options.out, "Folder of the run; must not exist yet, but for --resume")
@@ -284,6 +296,7 @@ void add_train(CLI::App& app, Action& action) {
         settle(*command, *train);
         for (const CLI::Option* option : required)
             if (option->count() == 0) throw CLI::RequiredError(option->get_name());
+        settle_encoder(*command, *train);
         train->options.config = config_of(*command);
         action = [command, train] { return run(*command, *train); };
     });

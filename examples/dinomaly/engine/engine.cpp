@@ -9,6 +9,7 @@
 #include "dinomaly/work.hpp"
 #include "engine/any_model.hpp"
 #include "engine/gpu.hpp"
+#include "engine/judging_work.hpp"
 
 namespace dinomaly::program {
 
@@ -137,7 +138,7 @@ std::string Engine::architecture() const {
 }
 
 std::int64_t Engine::judging_work() const {
-    return count_work(model_->config, sizes().crop.height, sizes().crop.width).judging();
+    return program::judging_work(model_->config, sizes().crop);
 }
 std::int64_t Engine::learning_work(bool features_known) const {
     return count_work(model_->config, sizes().crop.height, sizes().crop.width).learning(features_known);
@@ -161,6 +162,10 @@ std::vector<Judgement> Engine::judge(std::span<const float> pixels, std::int64_t
 }
 Judgement Engine::judge(const vision::Image& picture) const {
     return judge_tiled(*this, picture, tile());
+}
+
+std::int64_t judging_work(const DinomalyConfig& config, vision::PictureSize crop) {
+    return count_work(config, crop.height, crop.width).judging();
 }
 
 // --- training

@@ -144,7 +144,7 @@ public:
 private:
     Dinomaly<D> load(const ModelFile& source) {
         LoadedModel<D> loaded = load_model<D>(source.path);
-        loaded.info.sizes.replace(source.size, source.crop);
+        encoders::set_sizes(loaded.info.sizes, loaded.model.config.encoder, source.size, source.crop);
         info = std::move(loaded.info);
         return std::move(loaded.model);
     }

@@ -32,7 +32,7 @@ int run_export(const ExportOptions& options) {
     check_not_the_model(model, options.onnx);
     check_not_the_model(model, io::onnx::data_file(options.onnx));
     LoadedModel<Cpu<float>> loaded = load_model<Cpu<float>>(model);
-    loaded.info.sizes.replace(options.size, options.crop);
+    encoders::set_sizes(loaded.info.sizes, loaded.model.config.encoder, options.size, options.crop);
     const bool is_external =
         export_onnx(options.onnx, loaded, options.opset, options.external_data ? 0 : io::onnx::largest_inline);
     const vision::PictureSize size = loaded.info.sizes.size, crop = loaded.info.sizes.crop,

@@ -8,8 +8,10 @@
 
 #include "console.hpp"
 #include "data/data_report.hpp"
+#include "dinomaly/encoders/sizes.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/io/hash.hpp"
+#include "dinomaly/model_config.hpp"
 #include "dinomaly/vision/few_shot.hpp"
 #include "dinomaly/vision/objects.hpp"
 #include "dinomaly/vision/sampler.hpp"
@@ -221,6 +223,8 @@ void describe_run(const TrainOptions& options, const Plan& plan, const Engine& e
               << "pictures " << options.size << ", middle " << options.crop << "; " << options.settings.iterations
               << " iterations of " << plan.batches.front().size() << " pictures in " << options.precision << " on "
               << options.device << "; " << threads << " threads" << std::endl;
+    if (const std::string ignored = encoders::ignored_text(engine.config().encoder, options.crop); !ignored.empty())
+        std::cout << "note: " << ignored << std::endl;
 }
 
 }  // namespace dinomaly::program

@@ -68,7 +68,8 @@ inline Family recognise_family(const Evidence& seen) {
         return {"DINOv3", naming, "it has embeddings.patch_embeddings.weight, with no .projection"};
     if (block("attn.rel_table")) return {"BEiT", "ours", "its blocks have attn.rel_table"};
     for (const char* const table : {"attn.relative_position_bias_table",
-                                    "attention.attention.relative_position_bias.relative_position_bias_table"})
+                                    "attention.attention.relative_position_bias.relative_position_bias_table",
+                                    "relative_position_bias.relative_position_bias_table"})
         if (block(table)) return {"BEiT", naming, std::string("its blocks have ") + table};
     if (top("embeddings.register_tokens"))
         return {"DINOv2 with registers", naming, "it has embeddings.position_embeddings and register_tokens"};

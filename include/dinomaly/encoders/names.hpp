@@ -39,7 +39,7 @@ inline constexpr auto top_names = std::to_array<Rename>({
 
 /// What stands before a block's number.
 inline constexpr auto block_prefixes =
-    std::to_array<std::string_view>({"blocks.", "encoder.layer.", "model.layer.", "layer."});
+    std::to_array<std::string_view>({"blocks.", "encoder.layer.", "model.layer.", "layer.", "layers."});
 
 /// Names behind a block's number; of two that fit, the first counts.
 inline constexpr auto block_names = std::to_array<Rename>({
@@ -67,7 +67,9 @@ inline constexpr auto block_names = std::to_array<Rename>({
     {"lambda_2", "ls2.gamma"},
     {"attention.attention.relative_position_bias.relative_position_bias_table", "attn.rel_table"},
     {"attention.attention.relative_position_bias.relative_position_index", "attn.relative_position_index"},
-    // Hugging Face: DINOv3, and DINOv2 as it is in memory
+    // Hugging Face: DINOv3, and since transformers 5 all models in memory
+    {"relative_position_bias.relative_position_bias_table", "attn.rel_table"},
+    {"relative_position_bias.relative_position_index", "attn.relative_position_index"},
     {"attention.q_proj", "attn.q"},
     {"attention.k_proj", "attn.k"},
     {"attention.v_proj", "attn.v"},

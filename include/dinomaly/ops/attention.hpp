@@ -83,8 +83,7 @@ Var<D> attention_composed(X&& qkv, std::int64_t heads, const Var<D>& bias = {}) 
 }
 
 /// Softmax attention with a bias [heads, N, N] of the scores, whose gradient is passed on.
-template <Operand X, Device D = device_of<X>>
-Var<D> attention(X&& qkv, std::int64_t heads, const Var<Full<D>>& bias) {
+template <Operand X, Device D = device_of<X>> Var<D> attention(X&& qkv, std::int64_t heads, const Var<Full<D>>& bias) {
     const Shape& shape = qkv.shape();
     const backend::AttentionSizes s = attention_sizes("attention", shape, heads);
     check(bias.shape() == Shape({s.heads, s.tokens, s.tokens}), "attention", "qkv ", shape, " and bias ", bias.shape(),

@@ -76,9 +76,9 @@ template <Device D> struct Gather {
             places[static_cast<std::size_t>(next[static_cast<std::size_t>(index[i])]++)] = static_cast<std::int32_t>(i);
         const GradTarget<D> target = dx.target(x_shape);
         const auto begins = uploaded(first), lists = uploaded(places);
-        backend::rows(D{}, x_shape[0], cols(),
-                      kernel::GatherBackward<S, T>{dy.data(), begins.get(), lists.get(), target.data, target.adds,
-                                                   cols()});
+        backend::rows(
+            D{}, x_shape[0], cols(),
+            kernel::GatherBackward<S, T>{dy.data(), begins.get(), lists.get(), target.data, target.adds, cols()});
     }
 
 private:

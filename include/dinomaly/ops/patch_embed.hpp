@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // patch_embed: a picture [B, 3, H, W] cut into p x p patches, each projected: -> [B, (H/p) (W/p), C], row by row.
 //
-// What is left at the right and at the bottom when a side is no multiple of p is not looked at. A convolution whose stride is its kernel size is a matrix product once the patches are laid out as rows:
+// A convolution whose stride is its kernel size is a matrix product once the patches are laid out as rows:
 // [B, 3, h, p, w, p] -> [B, h, w, 3, p, p] -> [B, h w, 3 p p], times w [C, 3 p p].
+//
+// What is left at the right and at the bottom where a side is no multiple of p is not looked at.
 #pragma once
 
 #include "dinomaly/ops/linear.hpp"

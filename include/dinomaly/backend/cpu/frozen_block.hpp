@@ -2,9 +2,10 @@
 // Transformer blocks that never change, on the CPU: x += proj(mix(qkv(norm x))), x += mlp(norm x).
 //
 // All but the mixing of tokens works on rows, so a panel of rows goes through proj, the MLP and the next block's qkv
-// (turned, where places are rotary) while it is in the second cache: between two attentions there is one pass over x, in one parallel loop. The
-// hidden layer of the MLP never exists as a whole. The norms' scales and shifts and layer scales are folded into the
-// weights (nn/frozen.hpp). x, sums and statistics are in full precision, qkv and what is mixed in A, products in W.
+// (turned, where places are rotary) while it is in the second cache: between two attentions there is one pass over x,
+// in one parallel loop. The hidden layer of the MLP never exists as a whole. The norms' scales and shifts and layer
+// scales are folded into the weights (nn/frozen.hpp). x, sums and statistics are in full precision, qkv and what is
+// mixed in A, products in W.
 #pragma once
 
 #include <algorithm>
@@ -126,9 +127,10 @@ void each_frozen_panel(std::int64_t rows, std::int64_t width, std::int64_t hidde
 template <class A, class W, class T>
 void frozen_mlp(Cpu<A>, const FrozenMlp<FrozenLinear<W, T>>& mlp, std::int64_t rows, const T* x, T* y) {
     const std::int64_t width = mlp.fc1.in();
-    detail::each_frozen_panel<A, W, T>(rows, width, mlp.fc1.out(), [&](auto& panel, std::int64_t first, std::int64_t count) {
+    const auto run = [&](auto& panel, std::int64_t first, std::int64_t count) {
         panel.through(mlp, count, x + first * width, y + first * width);
-    });
+    };
+    detail::each_frozen_panel<A, W, T>(rows, width, mlp.fc1.out(), run);
 }
 
 /// Runs blocks over x [B, N, C], in full precision and in place. The output of block i is added to sums[i] [B, N, C]
@@ -150,9 +152,8 @@ void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<FrozenLinear<W, T>>>& b
         const RotaryRow<A, T> turn{sizes_of(block), places.rotation, qkv.get(), qkv.get(), T(1), false};
         for (std::int64_t row = first; row < first + count; ++row) turn(Lane<T>{}, row);
     };
-    detail::each_frozen_panel<A, W, T>(rows, width, hidden, [&](auto& panel, std::int64_t first, std::int64_t count) {
-        enter(panel, blocks[0], first, count);
-    });
+    const auto each_panel = [&](const auto& body) { detail::each_frozen_panel<A, W, T>(rows, width, hidden, body); };
+    each_panel([&](auto& panel, std::int64_t first, std::int64_t count) { enter(panel, blocks[0], first, count); });
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         const FrozenBlock<FrozenLinear<W, T>>& block = blocks[i];
         if (block.is_linear)
@@ -161,17 +162,16 @@ void frozen_blocks(Cpu<A>, const std::vector<FrozenBlock<FrozenLinear<W, T>>>& b
         else
             attention_forward(Cpu<A>{}, sizes_of(block), qkv.get(), mixed.get(), static_cast<T*>(nullptr),
                               places.biases.empty() ? nullptr : places.biases[i]);
-        detail::each_frozen_panel<A, W, T>(
-            rows, width, hidden, [&](auto& panel, std::int64_t first, std::int64_t count) {
-                T* part = x + first * width;
-                panel.leave(block, count, mixed.get() + first * width, part);
-                if (sums[i] != nullptr)
-                    Lane<T>{}.each(count * width, [&](auto at) {
-                        T* sum = sums[i] + first * width;
-                        at.store(sum, at.load(sum) + at.load(part));
-                    });
-                if (i + 1 < blocks.size()) enter(panel, blocks[i + 1], first, count);
-            });
+        each_panel([&](auto& panel, std::int64_t first, std::int64_t count) {
+            T* part = x + first * width;
+            panel.leave(block, count, mixed.get() + first * width, part);
+            if (sums[i] != nullptr)
+                Lane<T>{}.each(count * width, [&](auto at) {
+                    T* sum = sums[i] + first * width;
+                    at.store(sum, at.load(sum) + at.load(part));
+                });
+            if (i + 1 < blocks.size()) enter(panel, blocks[i + 1], first, count);
+        });
     }
 }
 

@@ -7,8 +7,8 @@
 //   P = softmax(scale q k^T + bias),  out = P v
 //   P = exp(scale q k^T - lse),  dS = scale P (dO v^T - sum_c dO O),  dQ = dS K,  dK = dS^T Q,  dV = P^T dO
 //
-// A bias, where there is one, only forward knows. Scores are float; P and dS are stored in the type of the products. q, k and v are read where the qkv projection left
-// them, [B, N, 3, H, d]; out is [B, N, H, d].
+// A bias, where there is one, only forward knows. Scores are float; P and dS are stored in the type of the products. q,
+// k and v are read where the qkv projection left them, [B, N, 3, H, d]; out is [B, N, H, d].
 #pragma once
 
 #include <cmath>

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the encoder says about a run that neither the command line nor a preset settled.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "dinomaly/encoders/encoder_options.hpp"
+
+namespace dinomaly::program {
+
+/// Values of options, as --config takes them, that Dinomaly is used with on the encoder of a file: picture sizes and,
+/// where the family has its own, more. Throws Error when the file cannot be read or holds no encoder.
+nlohmann::ordered_json encoder_values(const std::filesystem::path& encoder, const encoders::EncoderOptions& reading);
+
+}  // namespace dinomaly::program
