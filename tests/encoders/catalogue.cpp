@@ -71,6 +71,7 @@ BOOST_AUTO_TEST_CASE(each_entry_makes_a_model) {
     for (const PublishedResult& result : detail::results) BOOST_TEST(keys.contains(result.key), result.key);
     BOOST_TEST(find_entry("dinov2_vits14") == find_entry("dinov2_vit_small_14"));
     BOOST_TEST(find_entry("dinov3_vitl16") == find_entry("dinov3_vit_large_16"));
+    BOOST_TEST(find_entry("mae") == nullptr);  // of two
     BOOST_TEST(find_entry("") == nullptr);
     BOOST_TEST(find_entry("dinov4") == nullptr);
 }

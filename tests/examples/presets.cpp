@@ -78,6 +78,7 @@ BOOST_AUTO_TEST_CASE(dinomaly2_has_five_scripts) {
             BOOST_TEST(values.value("size", 0) == script.size);
             BOOST_TEST(values.value("crop", 0) == script.size);
             BOOST_TEST((values.value("shot", 0) == 4) == (std::string(script.name) == "dinomaly2-few-shot"));
+            BOOST_TEST(values.value("multi-view", false) == (std::string(script.name) == "dinomaly2-multi-view"));
             BOOST_CHECK_THROW(find_preset(script.name, class_separated), Error);
         }
     }

@@ -280,6 +280,35 @@ BOOST_AUTO_TEST_CASE(pictures_that_tell_most_are_shown) {
     BOOST_CHECK_THROW(add_class(run, other.data, other.report, even_map), Error);
 }
 
+BOOST_AUTO_TEST_CASE(objects_are_shown_with_all_their_pictures) {
+    const fs::path folder = test::scratch_dir("report_objects");
+    Judged judged(folder, 4, 2, 40);
+    judged.data.fusion = vision::ScoreFusion::views;
+    for (std::size_t i = 0; i < 6; ++i) {
+        judged.data.test[i].object = "part " + std::to_string(i / 2);
+        judged.data.test[i].part = "view " + std::to_string(i % 2 + 1);
+        if (i % 2 == 0)
+            judged.report.objects.push_back({"noise/part " + std::to_string(i / 2), i == 4,
+                                             0.1F * static_cast<float>(i + 1), 0.3F, i == 4 ? "spot" : "good"});
+    }
+    judged.report.image.f1_threshold = 0.4;
+    RunReport run;
+    add_class(run, judged.data, judged.report, even_map);
+    const ReportClass& shown = run.classes.at(0);
+    BOOST_REQUIRE_EQUAL(shown.examples.size(), 3U);
+    for (const ReportExample& each : shown.examples) {
+        BOOST_CHECK_EQUAL(each.views.size(), 8U);
+        BOOST_CHECK_EQUAL(each.views.at(0).label, "view 1, picture");
+        BOOST_CHECK_EQUAL(each.views.at(7).label, "view 2, overlay");
+        BOOST_CHECK_EQUAL(each.is_bad, each.name == "part 2");
+    }
+    BOOST_CHECK_EQUAL(count_verdicts(judged_objects(shown.report), shown.thresholds.image).all(), 3U);
+    ReportData data;
+    data.classes = run.classes;
+    const std::string page = report_page(data);
+    BOOST_CHECK(page.find("Each is an object of several pictures, 6 in all") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_decision_of_the_model_goes_before_the_best_f1) {
     const fs::path folder = test::scratch_dir("report_decision");
     const Judged judged(folder, 3, 3, 20);

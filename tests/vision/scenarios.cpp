@@ -3,9 +3,13 @@
 #define BOOST_TEST_MODULE vision_scenarios
 
 #include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "dinomaly/evaluate.hpp"
 #include "dinomaly/io/file.hpp"
 #include "dinomaly/object_fusion.hpp"
 #include "dinomaly/vision/dataset.hpp"
@@ -58,6 +62,36 @@ std::vector<float> noise_map(std::uint64_t seed) {
             static_cast<float>(static_cast<double>(word) / 16777216.0 * (1 + static_cast<double>(seed) * 0.1)));
     }
     return map;
+}
+
+struct Judged {
+    float score = 0;
+    std::vector<float> map;
+    int map_width = 256, map_height = 256;
+};
+
+/// Finds a picture as odd as its first pixel is bright: that in the corner of the map, where it is ten times as much.
+struct BrightnessJudge {
+    Preprocess size{.size = 28, .crop = 28};
+    std::size_t pictures = 1;
+
+    const Preprocess& sizes() const { return size; }
+    std::vector<Judged> judge(std::span<const float> pixels, std::int64_t count) const {
+        std::vector<Judged> judged;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+            const float first = pixels[i * pictures * size.count()] * pixel_deviation[0] + pixel_mean[0];
+            Judged& each = judged.emplace_back(Judged{first, std::vector<float>(65536, first / 10)});
+            std::fill_n(each.map.begin(), 655, first);
+        }
+        return judged;
+    }
+};
+
+void paint(const fs::path& file, int level, int width = 40, int height = 40) {
+    fs::create_directories(file.parent_path());
+    Image image = make_image(width, height, 1);
+    image.pixels.assign(image.pixels.size(), static_cast<std::uint8_t>(level));
+    write_png(file, image);
 }
 
 }  // namespace
@@ -244,4 +278,76 @@ BOOST_AUTO_TEST_CASE(mvtec_3d_has_depths_beside_its_pictures) {
     fs::remove(root / "rope/test/cut/z/2.tiff");
     expect_error([&] { scan(root); },
                  {"cut/rgb/2.png] no depths beside it: ", "cut/z/2.tiff, or the same in xyz, expected"});
+}
+
+BOOST_AUTO_TEST_CASE(a_class_with_views_is_judged_by_its_objects) {
+    const fs::path root = scratch_dir("judged_views");
+    draw(root, {"a/nut/train/good/1.png"}, 1280, 32);
+    paint(root / "a/nut/test/good/1.png", 51, 1280, 32);  // 0.2
+    paint(root / "a/nut/test/bad/1.png", 102, 1280, 32);  // 0.4
+    paint(root / "a/nut/test/bad/2.png", 153, 1280, 32);  // 0.6
+    Image mask = make_image(1280, 32, 1);
+    for (int y = 0; y < 32; ++y) std::fill_n(mask.row(y) + 300, 100, std::uint8_t{255});
+    fs::create_directories(root / "a/nut/ground_truth/bad");
+    write_png(root / "a/nut/ground_truth/bad/1.png", mask);
+    for (std::uint8_t& value : mask.pixels) value = value > 0 ? 254 : 0;
+    write_png(root / "a/nut/ground_truth/bad/2.png", mask);  // no pixel is 255: the views count as good
+    const ClassData data = scan(root, ScanOptions{}).classes.at(0);
+    const dinomaly::ClassReport report = dinomaly::evaluate_class(BrightnessJudge{}, data, root);
+    BOOST_REQUIRE(report.pictures.size() == 15U);
+    BOOST_REQUIRE(report.objects.size() == 3U);
+    BOOST_TEST(report.pictures[1].anomalous);
+    BOOST_TEST(!report.pictures[0].anomalous);
+    BOOST_TEST(!report.pictures[6].anomalous);
+    BOOST_TEST(report.objects[0].path == "nut/bad/1.png");
+    BOOST_TEST((report.objects[0].anomalous && !report.objects[1].anomalous && !report.objects[2].anomalous));
+    // Of five maps the largest 3276 values: 5 x 655, and one more of a tenth.
+    BOOST_TEST(report.objects[1].score == (3275 * 0.6F + 0.06F) / 3276, boost::test_tools::tolerance(1e-5F));
+    BOOST_TEST(report.image.auroc == 0.5);
+    BOOST_TEST(dinomaly::judged_pictures(report).good_scores.size() == 2U);
+    BOOST_TEST(dinomaly::judged_pictures(report).bad_scores.size() == 1U);
+    const nlohmann::json json = dinomaly::to_json({report});
+    BOOST_TEST(json["objects"].size() == 3U);
+    BOOST_TEST(json["pictures"][6]["object"] == "nut/bad/2.png");
+    BOOST_TEST(json["pictures"][6]["path"] == "a/nut/test/bad/2.png@256,0");
+    BOOST_TEST(!json["classes"]["nut"].contains("parts"));
+}
+
+BOOST_AUTO_TEST_CASE(pairs_are_judged_by_the_sum_and_their_parts) {
+    const fs::path root = scratch_dir("judged_pairs");
+    for (const auto& [name, rgb, infrared] : {std::tuple{"good/0", 51, 102}, {"dent/1", 51, 51}, {"dent/2", 204, 51}}) {
+        paint(root / "cube/RGB/test" / (std::string(name) + ".png"), rgb);
+        paint(root / "cube/Infrared/test" / (std::string(name) + ".png"), infrared);
+    }
+    Image mask = make_image(40, 40, 1);
+    std::fill_n(mask.row(0), 40, std::uint8_t{255});
+    fs::create_directories(root / "cube/RGB/GT/dent");
+    write_png(root / "cube/RGB/GT/dent/2.png", mask);
+    write(root / "cube/RGB/GT/dent/data.csv", "object,rgb,infrared,pointcloud\n1,0,0,1\n2,1,0,0\n");
+    const ClassData data = scan(root, ScanOptions{}).classes.at(0);
+    const dinomaly::ClassReport report = dinomaly::evaluate_class(BrightnessJudge{}, data, root);
+    BOOST_REQUIRE(report.objects.size() == 3U);
+    const std::vector<float> sums{0.4F, 1.0F, 0.6F};
+    for (std::size_t i = 0; i < 3; ++i)
+        BOOST_TEST(report.objects[i].score == sums[i], boost::test_tools::tolerance(1e-5F));
+    BOOST_TEST((report.objects[0].anomalous && report.objects[1].anomalous && !report.objects[2].anomalous));
+    BOOST_TEST(report.image.auroc == 0.5);
+    BOOST_REQUIRE(report.parts.size() == 2U);
+    BOOST_TEST(report.parts[0].name == "rgb");
+    BOOST_TEST(report.parts[0].above_half.auroc > 0.5);
+    BOOST_TEST(std::isnan(report.parts[1].above_half.auroc));
+    BOOST_TEST(report.parts[0].above_half.auroc != report.above_half.auroc);
+    BOOST_TEST(dinomaly::to_json({report})["classes"]["cube"]["parts"].contains("infrared"));
+}
+
+BOOST_AUTO_TEST_CASE(results_of_single_pictures_keep_their_form) {
+    const fs::path root = scratch_dir("judged_alone");
+    paint(root / "train/good/1.png", 9);
+    paint(root / "test/good/1.png", 51);
+    paint(root / "test/cut/1.png", 102);
+    const ClassData data = scan(root).at(0);
+    const nlohmann::json json = dinomaly::to_json({dinomaly::evaluate_class(BrightnessJudge{}, data, root)});
+    BOOST_TEST(json.size() == 3U);
+    BOOST_TEST(json["pictures"][0].size() == 3U);
+    BOOST_TEST(json["classes"].begin()->size() == 3U);
 }

@@ -186,7 +186,7 @@ void print_one(const CatalogueEntry& entry) {
 std::string near_names(const std::string& wanted) {
     std::vector<std::pair<std::size_t, std::string_view>> near;
     for (const CatalogueEntry& entry : encoders::catalogue()) {
-        const std::string_view stem = entry.file.substr(0, entry.file.find("_pretrain"));
+        const std::string_view stem = encoders::short_name(entry);
         const bool holds =
             entry.key.find(wanted) != std::string_view::npos || stem.find(wanted) != std::string_view::npos;
         const std::size_t distance =

@@ -61,17 +61,21 @@ struct SecondRow {
     const char* name;
     int iterations, batch, eval_every;
     double dropout, neck_lr;
-    int size;  ///< and crop; 0: those that the encoder is used with
-    int shot;  ///< pictures of a class; 0: all
+    int size;        ///< and crop; 0: those that the encoder is used with
+    int shot;        ///< pictures of a class; 0: all
+    bool has_views;  ///< pictures are judged together by their objects
     const char* published;
 };
 
 constexpr SecondRow second_rows[] = {
-    {"dinomaly2", 40000, 16, 5000, 0.4, 2e-4, 0, 0, "pictures, on ViT-S/14"},
-    {"dinomaly2-few-shot", 40000, 16, 2000, 0.4, 2e-4, 0, 4, "a few good pictures a class, augmented, on ViT-S/14"},
-    {"dinomaly2-multi-view", 100000, 16, 50000, 0.4, 2e-3, 280, 0, "objects seen from several sides, on ViT-B/14"},
-    {"dinomaly2-rgb-3d", 40000, 16, 5000, 0.4, 2e-3, 392, 0, "colour and depth, on ViT-B/14"},
-    {"dinomaly2-rgb-ir", 20000, 16, 5000, 0.2, 2e-4, 0, 0, "colour and infrared in 8 pairs an iteration, on ViT-L/14"},
+    {"dinomaly2", 40000, 16, 5000, 0.4, 2e-4, 0, 0, false, "pictures, on ViT-S/14"},
+    {"dinomaly2-few-shot", 40000, 16, 2000, 0.4, 2e-4, 0, 4, false,
+     "a few good pictures a class, augmented, on ViT-S/14"},
+    {"dinomaly2-multi-view", 100000, 16, 50000, 0.4, 2e-3, 280, 0, true,
+     "objects seen from several sides, on ViT-B/14"},
+    {"dinomaly2-rgb-3d", 40000, 16, 5000, 0.4, 2e-3, 392, 0, false, "colour and depth, on ViT-B/14"},
+    {"dinomaly2-rgb-ir", 20000, 16, 5000, 0.2, 2e-4, 0, 0, false,
+     "colour and infrared in 8 pairs an iteration, on ViT-L/14"},
 };
 
 Preset second_preset(const SecondRow& row) {
@@ -95,6 +99,7 @@ Preset second_preset(const SecondRow& row) {
                       " with registers; the values are the same for every size of the encoder"};
     if (row.size > 0) preset.values["size"] = preset.values["crop"] = row.size;
     if (row.shot > 0) preset.values["shot"] = row.shot;
+    if (row.has_views) preset.values["multi-view"] = true;
     return preset;
 }
 

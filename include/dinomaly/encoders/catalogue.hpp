@@ -162,12 +162,20 @@ inline std::int64_t count_parameters(const CatalogueEntry& entry) {
     return count_parameters(entry.vit, entry.family.has_mask_token);
 }
 
-/// The encoder of a key, or of a published file's name, whole or up to "_pretrain" ("dinov3_vits16"); null: not known.
+/// A published file's name up to "_pretrain": "dinov3_vits16".
+inline std::string_view short_name(const CatalogueEntry& entry) {
+    return entry.file.substr(0, entry.file.find("_pretrain"));
+}
+
+/// The encoder of a key, or of a published file's name, whole or short where no other is called so; null: not known.
 inline const CatalogueEntry* find_entry(std::string_view name) {
-    for (const CatalogueEntry& entry : catalogue())
-        if (name == entry.key || name == entry.file || name == entry.file.substr(0, entry.file.find("_pretrain")))
-            return &entry;
-    return nullptr;
+    const CatalogueEntry* called_so = nullptr;
+    int count = 0;
+    for (const CatalogueEntry& entry : catalogue()) {
+        if (name == entry.key || name == entry.file) return &entry;
+        if (name == short_name(entry)) called_so = &entry, ++count;
+    }
+    return count == 1 ? called_so : nullptr;
 }
 
 /// Those that an encoder's parts fit; several where networks are the same (DINO, iBOT, MAE, ..).
