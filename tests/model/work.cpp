@@ -28,6 +28,21 @@ BOOST_AUTO_TEST_CASE(gated_mlps_of_their_own_width) {
     BOOST_TEST(work.decoding() == plain.decoding());
 }
 
+BOOST_AUTO_TEST_CASE(variants_by_hand) {
+    DinomalyConfig config = test::small_config();
+    config.neck = 8, config.modalities = 2;
+    const Work plain = count_work(test::small_config(), 28, 42), work = count_work(config, 28, 42);
+    BOOST_TEST(work.encoding() == 2 * plain.encoding());
+    BOOST_TEST(work.trained_linears == 9 * (4 * 12 * 256 + 4 * 256 + 5 * 16 * 8));
+    BOOST_TEST(work.first_layer == 9 * 16 * 8);
+    config.softmax_decoder = true;
+    BOOST_TEST(count_work(config, 28, 42).trained_attention == 4 * 2 * 16 * 9 * 9);
+    config = test::small_config();
+    config.patches_only = true;
+    BOOST_TEST(count_work(config, 28, 42).trained_linears * 9 == plain.trained_linears * 6);
+    BOOST_TEST(count_work(config, 28, 42).encoding() == plain.encoding());
+}
+
 // Parts of a step: everything forward once; what is trained backward twice, but for the gradient of the features.
 BOOST_AUTO_TEST_CASE(a_step_of_vit_s_by_hand) {
     const Work work = count_work(published_config("small"), 392, 392);
