@@ -31,9 +31,9 @@ std::int64_t crc_of(const std::vector<float>& values) {
     return static_cast<std::int64_t>(::crc32_z(0, bytes, values.size() * sizeof(float)));
 }
 
-EncoderFile read(const std::string& name) {
+EncoderFile read(const std::string& name, std::int64_t window = 0) {
     const EncoderCase golden = encoder_case(name);
-    return read_encoder(golden.file, {.heads = golden.expected.at("heads")});
+    return read_encoder(golden.file, {.heads = golden.expected.at("heads"), .window = window});
 }
 
 /// The file of a case with some of its tensors changed: `change` returns what replaces one, or none to leave it out.
@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(periods_in_bfloat16) {
 }
 
 BOOST_AUTO_TEST_CASE(tables_of_relative_positions_for_other_windows) {
-    const io::StateDict golden = io::read_safetensors(golden_dir() / "encoders" / "relative_tables.safetensors");
+    const io::StateDict golden = io::read_safetensors(encoders_dir() / "relative_tables.safetensors");
     const std::vector<float> table = golden.as<float>("window.5");
     BOOST_TEST(encoders::resize_relative_table(table, 2, 5) == table, boost::test_tools::per_element());
     for (const std::int64_t grid : {3, 4, 7, 12}) {
@@ -196,12 +196,12 @@ BOOST_AUTO_TEST_CASE(tables_of_relative_positions_for_other_windows) {
             worst = std::max(worst, std::abs(static_cast<double>(found[i]) - static_cast<double>(wanted[i])));
         BOOST_TEST(worst < 1e-6);
     }
-    const EncoderFile wide = encoders::with_window(read("beit"), 6);
+    const EncoderFile wide = read("beit", 6);
     BOOST_TEST(wide.config.grid == 6);
     BOOST_TEST(wide.tensors.at("blocks.1.attn.rel_table").shape == Shape({124, 2}));
     BOOST_TEST(read_encoder(wide.tensors).config.grid == 6);
     BOOST_TEST(has(error_of([&] { encoders::resize_relative_table(table, 2, 2); }), "windows of 3 or more expected"));
-    BOOST_TEST(has(error_of([&] { encoders::with_window(read("dino"), 6); }), "has no relative positions to resize"));
+    BOOST_TEST(has(error_of([&] { read("dino", 6); }), "has no relative positions to resize"));
 }
 
 BOOST_AUTO_TEST_CASE(what_fits_no_family_is_refused_with_the_nearest) {

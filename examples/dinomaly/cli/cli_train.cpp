@@ -127,6 +127,12 @@ void declare_reading(CLI::App& command, TrainOptions& o) {
                      "authors run MoCo-v3 S with, which was trained with 12")
         ->check(not_negative())
         ->capture_default_str();
+    reading
+        ->add_option("--encoder-window", o.reading.window,
+                     "Of BEiT: patches a side that its relative positions are resized to, by BEiT's rule; 0: the 14 "
+                     "that the authors use, for a crop of 224")
+        ->check(CLI::Range(0, 128))
+        ->capture_default_str();
     add_switch(*reading, "--bf16-periods", o.reading.bf16_periods,
                "Of DINOv3 from timm or Hugging Face: round the rotary periods to bfloat16, as the official files do");
 }

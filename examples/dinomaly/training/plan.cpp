@@ -185,6 +185,7 @@ nlohmann::json run_settings(const TrainOptions& options, const Plan& plan, const
             {"hold-out", plan.hold_out},
             {"encoder", engine.encoder_hash()},
             {"encoder-heads", engine.config().encoder.heads},
+            {"encoder-window", options.reading.window},
             {"bf16-periods", options.reading.bf16_periods},
             {"order", plan.order_hash},
             {"size", size_text(options.size)},

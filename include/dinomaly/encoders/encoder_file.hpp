@@ -25,6 +25,7 @@
 #include "dinomaly/encoders/joined.hpp"
 #include "dinomaly/encoders/layout.hpp"
 #include "dinomaly/encoders/names.hpp"
+#include "dinomaly/encoders/relative_table.hpp"
 #include "dinomaly/io/state_dict.hpp"
 #include "dinomaly/nn/vit_config.hpp"
 
@@ -204,6 +205,24 @@ private:
     std::vector<std::string> unused_;
 };
 
+/// The encoder for pictures of grid x grid patches, where its positions are relative. Throws Error for another encoder.
+inline EncoderFile with_window(EncoderFile file, std::int64_t grid) {
+    check(file.config.position == nn::Position::relative, file.tensors.source().c_str(),
+          "has no relative positions to resize to a window of ", grid);
+    io::StateDict tensors(file.tensors.source());
+    for (const auto& [name, tensor] : file.tensors) {
+        if (!name.ends_with("attn.rel_table")) {
+            tensors.insert(name, tensor);
+            continue;
+        }
+        const auto table = resize_relative_table(tensor.as<float>(name), file.config.heads, grid);
+        tensors.insert(name, io::DType::f32, {relative_rows(grid), file.config.heads}, own_bytes(table));
+    }
+    file.tensors = std::move(tensors);
+    file.config.grid = grid;
+    return file;
+}
+
 }  // namespace detail
 
 /// Whether a file looks like an encoder alone: it has a patch embedding, and is no trained Dinomaly.
@@ -222,7 +241,8 @@ inline EncoderFile read_encoder(const io::StateDict& file, const EncoderOptions&
           patch_embeddings.front(), "\" or \"", patch_embeddings[1], "\", is among its ", file.size(), " tensors");
     check(looks_like_encoder(file), file.source().c_str(),
           "is a trained Dinomaly, not an encoder alone (dinomaly convert --to encoder writes that)");
-    return detail::Reader(file, *prefix, true, options).read();
+    EncoderFile found = detail::Reader(file, *prefix, true, options).read();
+    return options.window > 0 ? detail::with_window(std::move(found), options.window) : found;
 }
 
 /// The encoder whose names in a file begin with `prefix`, as that of a trained model; other tensors are left alone.

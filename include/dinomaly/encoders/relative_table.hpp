@@ -9,12 +9,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "dinomaly/core/error.hpp"
-#include "dinomaly/encoders/encoder_file.hpp"
 #include "dinomaly/encoders/layout.hpp"
 
 namespace dinomaly::encoders {
@@ -146,25 +144,6 @@ inline std::vector<float> resize_relative_table(const std::vector<float>& table,
     std::copy(table.end() - static_cast<std::ptrdiff_t>(3 * columns), table.end(),
               out.end() - static_cast<std::ptrdiff_t>(3 * columns));
     return out;
-}
-
-/// The encoder for pictures of grid x grid patches, where its positions are relative. Throws Error for another encoder.
-inline EncoderFile with_window(EncoderFile file, std::int64_t grid) {
-    const char* const place = file.tensors.source().c_str();
-    check(file.config.position == nn::Position::relative, place, "has no relative positions to resize to a window of ",
-          grid);
-    io::StateDict tensors(file.tensors.source());
-    for (const auto& [name, tensor] : file.tensors) {
-        if (!name.ends_with("attn.rel_table")) {
-            tensors.insert(name, tensor);
-            continue;
-        }
-        const auto table = resize_relative_table(tensor.as<float>(name), file.config.heads, grid);
-        tensors.insert(name, io::DType::f32, {relative_rows(grid), file.config.heads}, detail::own_bytes(table));
-    }
-    file.tensors = std::move(tensors);
-    file.config.grid = grid;
-    return file;
 }
 
 }  // namespace dinomaly::encoders
