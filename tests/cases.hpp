@@ -321,10 +321,8 @@ template <class Visit> void model_cases(const Visit& visit) {
                        const Rotation<F> rotation{table.tensor<F>(random), table.tensor<F>(random)};
                        return rotary(in[0], rotation, 4);
                    }});
-    visit(Case{"gather", {draw({5, 7})}, [](const auto& in) { return gather(in[0], {4, 0, 0, 2, 4, 4}); }});
-    visit(Case{"gather of slabs, added", {draw({3, 2, 40})}, [](const auto& in) {
-                   return tanh(gather(in[0], {1, 2, 1})) + in[0];
-               }});
+    const auto gathered = [](const auto& in) { return tanh(gather(in[0], {2, 0, 0, 3, 2, 2})) + in[1]; };
+    visit(Case{"gather", {draw({5, 2, 40}), draw({2, 40})}, gathered});
     visit(Case{"linear_attention",
                {qkv},
                [](const auto& in) { return linear_attention(in[0], 4); },
@@ -342,13 +340,12 @@ template <class Visit> void model_cases(const Visit& visit) {
                {map, map},
                [](const auto& in) { return cosine_similarity(in[0], in[1], 1); },
                Golden{"cosine_similarity_channels", {"a", "b"}}});
+    const auto embedded = [](const auto& in) { return patch_embed(in[0], in[1], in[2]); };
     visit(Case{"patch_embed",
                {draw({2, 3, 42, 56}), draw({48, 3, 14, 14}).scaled(0.05), c},
-               [](const auto& in) { return patch_embed(in[0], in[1], in[2]); },
+               embedded,
                Golden{"patch_embed", {"img", "w", "b"}}});
-    visit(Case{"patch_embed with a rest", {draw({2, 3, 9, 14}), draw({5, 3, 4, 4}), draw({5})}, [](const auto& in) {
-                   return patch_embed(in[0], in[1], in[2]);
-               }});
+    visit(Case{"patch_embed with a rest", {draw({2, 3, 9, 14}), draw({5, 3, 4, 4}), draw({5})}, embedded});
 }
 
 template <class Visit> void resample_cases(const Visit& visit) {
