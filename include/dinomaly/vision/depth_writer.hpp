@@ -47,10 +47,11 @@ inline std::vector<std::byte> encode_float_tiff(std::span<const float> values, i
                                                {278, long_type, 1, static_cast<std::uint32_t>(height)},
                                                {279, long_type, 1, static_cast<std::uint32_t>(bytes)},
                                                {339, short_type, many, formats}}};  // floating point
-    std::vector<std::byte> file;
-    const auto put = [&](const auto& value) {
-        const auto raw = std::as_bytes(std::span(&value, 1));
-        file.insert(file.end(), raw.begin(), raw.end());
+    std::vector<std::byte> file(data + bytes);
+    std::byte* to = file.data();
+    const auto put = [&to](const auto& value) {
+        std::memcpy(to, &value, sizeof value);
+        to += sizeof value;
     };
     put(std::array<char, 2>{'I', 'I'});
     put(std::uint16_t{42});
@@ -61,8 +62,7 @@ inline std::vector<std::byte> encode_float_tiff(std::span<const float> values, i
     }
     put(std::uint32_t{0});  // no further picture
     put(std::array<std::uint16_t, 6>{32, 32, 32, 3, 3, 3});
-    const auto raw = std::as_bytes(values);
-    file.insert(file.end(), raw.begin(), raw.end());
+    std::memcpy(to, values.data(), bytes);
     return file;
 }
 
