@@ -54,7 +54,7 @@ template <Device D> Dinomaly<D> same_model(const DinomalyConfig& config = small_
 /// A Dinomaly2 with a layer that is in no group.
 DinomalyConfig second_config() {
     DinomalyConfig config = small_config();
-    config.groups = {{0, 1}, {3}};
+    config.groups = {{1, 2}, {3}};
     config.is_recentred = true;
     config.neck = 8;
     config.attention_eps = 1e-8;

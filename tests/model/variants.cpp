@@ -177,6 +177,19 @@ BOOST_AUTO_TEST_CASE(thirty_steps) {
     BOOST_TEST(compared == 6U + 8 * 12);
 }
 
+/// Of blocks behind the last one that is compared nothing changes: no gradient reaches them.
+BOOST_AUTO_TEST_CASE(blocks_in_no_group_stay) {
+    const DinomalyConfig config = variant_config("test", second().encoder(), {.is_second = true, .loose_groups = 14});
+    Dinomaly<D> model = second().model(config);
+    const auto before = values_of(model.decoder[7]), other = values_of(model.decoder[6]);
+    TrainConfig settings;
+    settings.iterations = 3, settings.warmup = 0;
+    Trainer<D> trainer(model, settings);
+    for (int i = 0; i < 3; ++i) trainer.learn(second().groups(config, i));
+    BOOST_TEST((values_of(model.decoder[7]) == before));
+    BOOST_TEST((values_of(model.decoder[6]) != other));
+}
+
 BOOST_AUTO_TEST_CASE(dinov3_patches_alone) {
     const Golden golden("dinov3.safetensors");
     nn::VitConfig encoder = golden.encoder();

@@ -97,6 +97,7 @@ BOOST_AUTO_TEST_CASE(stable_adamw_adds_eps_to_the_denominator) {
 BOOST_AUTO_TEST_CASE(stable_adamw_restores_as_many_moments_as_it_has) {
     optim::StableAdamW<Cpu<double>> optimizer(first_parameters<Cpu<double>>());
     BOOST_CHECK_THROW(optimizer.restore(3, {}), Error);
+    BOOST_CHECK_THROW(optimizer.step(1e-3), Error);  // nobody called backward()
     BOOST_TEST(optimizer.steps() == 0);
 }
 

@@ -83,7 +83,7 @@ class Sizes(Scene):
 
     def test_errors_name_the_side(self):
         out = self.folder / "refused"
-        for size, crop, words in (("112x84", "98x75", "height 75, 70 or 84 expected"),
+        for size, crop, words in (("112x84", "98x75", "height 75, 70 or 84 fit"),
                                   ("112x84", "98x98", "height 98, at most 84 expected"),
                                   ("84x112", "98x98", "width 98, at most 84 expected")):
             self.refused(self.training(out, size=size, crop=crop), f"crop {crop}", words)

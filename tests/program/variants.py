@@ -115,7 +115,7 @@ class Variants(Scene):
 
     def test_wrong_settings(self):
         for changes, said in (({"preset": "mvtec", "variant": "dinomaly2"}, "the values of Dinomaly, but dinomaly2"),
-                              ({"neck_lr": 1e-4}, "narrow bottleneck")):
+                              ({"neck_lr": 1e-4}, "Dinomaly2 alone has")):
             done = run(*self.training(self.folder / "wrong", **changes))
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertIn(said, done.stderr)

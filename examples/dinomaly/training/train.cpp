@@ -189,6 +189,8 @@ TrainOutcome run_train(const TrainOptions& options) {
                                     .variant = variant_for(options, plan),
                                     .reading = options.reading},
                                    target);
+    check(options.settings.neck_lr == 0 || engine.config().neck > 0, "--neck-lr", options.settings.neck_lr,
+          " for a narrow bottleneck, which Dinomaly2 alone has (--variant dinomaly2)");
     settle_tile(engine, options.tile);
     if (!options.init.empty()) engine.load_trained(options.init);
     const MemoryPlan memory = plan_memory(options, plan, engine, folder);

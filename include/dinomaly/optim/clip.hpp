@@ -11,13 +11,16 @@
 namespace dinomaly::inline DINOMALY_ABI::optim {
 
 /// The joint Euclidean norm of all gradients, before clipping. PyTorch's rule: factor min(1, limit / (norm + 1e-6)).
+/// Parameters that no gradient reached are left out.
 template <Device D> double clip_gradients(const std::vector<Var<D>>& parameters, double limit) {
     double squares = 0;
-    for (const Var<D>& p : parameters) squares += static_cast<double>(sum(square(p.grad())).item());
+    for (const Var<D>& p : parameters)
+        if (p.has_grad()) squares += static_cast<double>(sum(square(p.grad())).item());
     const double norm = std::sqrt(squares);
     const double factor = limit / (norm + 1e-6);
     if (factor < 1) {
         for (const Var<D>& p : parameters) {  // into new memory: two parameters may share one gradient
+            if (!p.has_grad()) continue;
             const Var<D> clipped = p.grad() * factor;
             p.node()->grad = clipped.value();
         }

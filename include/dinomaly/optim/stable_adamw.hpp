@@ -6,6 +6,8 @@
 //   m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   vmax = max(vmax, v), without AMSGrad v
 //   den = sqrt(vmax) / sqrt(1 - b2^t) + eps,   rms = |g / den| / sqrt(n)
 //   p -= lr / (1 - b1^t) / max(1, rms) * m / den
+//
+// A parameter that no gradient reached stays as it is, as in PyTorch.
 #pragma once
 
 #include <algorithm>
@@ -52,6 +54,7 @@ public:
 
     /// One update of every parameter from its gradient.
     void step(double lr) {
+        check_gradients();
         prepare(lr);
         update();
     }
@@ -70,10 +73,12 @@ public:
     /// One update from the gradients, clipped to a joint norm of `limit`; *norm, in the device's memory, is their norm
     /// before. Where that is not finite nothing changes. On a GPU this may be recorded and replayed.
     void apply(double limit, typename D::value_type* norm) {
+        check_gradients();
         if constexpr (UpdatesAtOnce<D>) {
             lay_out();
             std::vector<const float*> gradients;
-            for (const Var<D>& p : parameters_) gradients.push_back(p.grad().data());
+            for (const Var<D>& p : parameters_)
+                if (p.has_grad()) gradients.push_back(p.grad().data());
             tensors_->update(gradients, constants(limit), on_device_.data(), norm);
         } else {
             const double found = clip_gradients(parameters_, limit);
@@ -98,9 +103,16 @@ public:
     }
 
 private:
+    void check_gradients() const {
+        const auto has = [](const Var<D>& p) { return p.has_grad(); };
+        check(std::ranges::any_of(parameters_, has), "stable_adamw",
+              "no parameter has a gradient: call backward() on a loss that depends on them first");
+    }
+
     void update() {
         const double b1 = config_.beta1, b2 = config_.beta2;
         for (std::size_t i = 0; i < parameters_.size(); ++i) {
+            if (!parameters_[i].has_grad()) continue;
             Tensor<D>& p = parameters_[i].value();
             const Tensor<D>& g = parameters_[i].grad();
             auto& [m, v, vmax] = moments_[i];
@@ -121,8 +133,9 @@ private:
     void lay_out() {
         std::vector<backend::AdamPlaces<float>> places;
         for (std::size_t i = 0; i < parameters_.size(); ++i)
-            places.push_back({parameters_[i].value().data(), moments_[i].m.data(), moments_[i].v.data(),
-                              moments_[i].vmax.data(), parameters_[i].count(), rate_of(i)});
+            if (parameters_[i].has_grad())
+                places.push_back({parameters_[i].value().data(), moments_[i].m.data(), moments_[i].v.data(),
+                                  moments_[i].vmax.data(), parameters_[i].count(), rate_of(i)});
         if (tensors_ == nullptr || places != places_) tensors_ = std::make_shared<backend::AdamTensors<D>>(places);
         places_ = std::move(places);
     }
