@@ -231,6 +231,9 @@ inline io::StateDict read_model(const io::StateDict& file, DinomalyConfig& confi
         check((is_second || file.contains("bottleneck.0.fc1.weight")) && file.contains("decoder.0.norm1.weight"),
               path.c_str(), "no trained Dinomaly: \"bottleneck.0.fc1.weight\" and \"decoder.0.norm1.weight\" expected",
               encoders::looks_like_encoder(file) ? " (this is an encoder alone: train first)" : "");
+        const auto is_of_encoder = [](const auto& entry) { return entry.first.starts_with("encoder."); };
+        check(std::ranges::any_of(file, is_of_encoder), path.c_str(),
+              "bottleneck and decoder of a Dinomaly, but not its encoder: \"encoder.*\" expected too");
         const encoders::EncoderFile encoder = encoders::read_encoder_at(file, "encoder.");
         config = variant_config(path, encoder.config, {.is_second = is_second});
         tensors = detail::with_encoder(file, encoder.tensors);
