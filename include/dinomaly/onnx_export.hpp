@@ -151,7 +151,7 @@ private:
         std::vector<Value> qkv = heads(linear(x, module.qkv, name + ".qkv"), module.heads);
         const std::int64_t head_dim = width_ / module.heads;
         if (is_placed && model_.config.encoder.position == nn::Position::rotary)
-            for (const std::size_t part : {0, 1}) qkv[part] = turned(qkv[part], head_dim);
+            for (const std::size_t part : {0U, 1U}) qkv[part] = turned(qkv[part], head_dim);
         const double scale = 1 / std::sqrt(static_cast<double>(head_dim));
         const Value q = two("Mul", permute(qkv[0], {0, 2, 1, 3}), scale);  // [B, H, N, d]
         Value scores = two("MatMul", q, permute(qkv[1], {0, 2, 3, 1}));    // [B, H, N, N]
@@ -292,7 +292,7 @@ private:
 
     /// What the decoder has to restore of a group [B, N, C]: patches, recentred where the model says so.
     Value target(const Value& x) {
-        const Value patches = rows(x, model_.config.prefix(), tokens_);
+        Value patches = rows(x, model_.config.prefix(), tokens_);
         if (!model_.config.is_recentred) return patches;
         const std::vector<float> scale(static_cast<std::size_t>(width_), 1.0F);
         return graph_.node(

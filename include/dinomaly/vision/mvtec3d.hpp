@@ -28,7 +28,7 @@ inline std::filesystem::path depth_beside(const std::filesystem::path& picture) 
     std::error_code ignored;
     for (const char* kind : {"z", "xyz"})
         for (const char* extension : {".tiff", ".tif"}) {
-            const std::filesystem::path file = folder / kind / (picture.stem().string() + extension);
+            std::filesystem::path file = folder / kind / (picture.stem().string() + extension);
             if (std::filesystem::is_regular_file(file, ignored)) return file;
         }
     fail(picture.string(), "no depths beside it: ", (folder / "z" / (picture.stem().string() + ".tiff")).string(),
