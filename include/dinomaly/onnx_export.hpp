@@ -291,19 +291,19 @@ private:
     }
 
     /// What the decoder has to restore of a group [B, N, C]: patches, recentred where the model says so.
-    Value target(const Value& x) {
+    Value target(const Value& x, std::size_t group) {
         Value patches = rows(x, model_.config.prefix(), tokens_);
         if (!model_.config.is_recentred) return patches;
-        const std::vector<float> scale(static_cast<std::size_t>(width_), 1.0F);
+        const std::vector<float> ones(static_cast<std::size_t>(width_), 1.0F);
+        const Value scale = graph_.constant("recentring_scale." + std::to_string(group), {width_}, ones);
         return graph_.node(
-            "LayerNormalization",
-            {two("Sub", patches, rows(x, 0, 1)), graph_.constant("recentring_scale", {width_}, scale)},
+            "LayerNormalization", {two("Sub", patches, rows(x, 0, 1)), scale},
             {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(GroupFeatures<D>::recentring_eps)}});
     }
 
     /// 1 - cos of the patches' features, [B, h w].
-    Value distance(const Value& en, const Value& de) {
-        const Value a = target(en), b = rows(de, model_.config.prefix(), tokens_);
+    Value distance(const Value& en, const Value& de, std::size_t group) {
+        const Value a = target(en, group), b = rows(de, model_.config.prefix(), tokens_);
         const auto length = [&](const Value& x) {
             return two("Max", graph_.node("Sqrt", {sum(two("Mul", x, x), 2, false)}), kernel::cosine_eps);
         };
@@ -315,7 +315,7 @@ private:
         graph_.enter("map");
         const std::size_t compared = model_.config.grouping(model_.config.decoder_depth).compared;
         std::vector<Value> distances;
-        for (std::size_t g = 0; g < compared; ++g) distances.push_back(distance(en[g], de[g]));
+        for (std::size_t g = 0; g < compared; ++g) distances.push_back(distance(en[g], de[g], g));
         const Value mean =
             compared == 1 ? distances[0] : two("Mul", graph_.node("Sum", distances), 1 / static_cast<double>(compared));
         const auto matrix = [&](std::int64_t patches, std::int64_t pixels) {
