@@ -179,6 +179,6 @@ BOOST_AUTO_TEST_CASE(what_is_missing_or_does_not_fit_is_an_error) {
     cache.features(encoder, zero, zero, images_of(zero));
     BOOST_TEST(is_refused([&] { cache.features(encoder, both, nothing, Tensor<D>()); }, "picture 1 is not kept"));
     FeatureCache<D> other(FeatureSizes::of(small_config(), 28), {0});
-    BOOST_TEST(
-        is_refused([&] { other.features(encoder, zero, zero, images_of(zero)); }, "features of shape [1, 12, 16]"));
+    BOOST_TEST(is_refused([&] { other.features(encoder, zero, zero, images_of(zero)); },
+                          "2 groups of shape [1, 12, 16]; 2 of [1, 7, 16] expected"));
 }

@@ -23,7 +23,7 @@ inline const io::StateDict& golden_run() {
 
 template <Device D> Dinomaly<D> golden_model(const std::string& file = "tiny_weights.safetensors") {
     Dinomaly<D> model(golden_config());
-    io::load_weights(model, io::load_state_dict(golden_dir() / file));
+    load_published(model, io::load_state_dict(golden_dir() / file));
     return model;
 }
 

@@ -31,7 +31,7 @@ const io::StateDict& golden() {
 
 Dinomaly<D> golden_model() {
     Dinomaly<D> model(golden_config());
-    io::load_weights(model, io::load_state_dict(file("tiny_weights.safetensors")));
+    load_published(model, io::load_state_dict(file("tiny_weights.safetensors")));
     return model;
 }
 

@@ -64,6 +64,11 @@ template <Device D> Dinomaly<D> small_model(std::uint64_t seed = 1, const Dinoma
     return model;
 }
 
+/// Fills a model from a file of the authors' names, which has a token that is never used, too.
+template <class M> void load_published(M& model, const io::StateDict& dict) {
+    io::load_weights(model, dict, "", [](const std::string& name) { return name == "encoder.mask_token"; });
+}
+
 /// A tensor of a file.
 template <Device D> Tensor<D> tensor_of(const io::StateDict& dict, const std::string& name) {
     return Tensor<D>(dict.at(name).shape, dict.as<typename D::value_type>(name));

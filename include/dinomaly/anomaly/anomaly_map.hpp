@@ -73,9 +73,9 @@ template <Device D> Var<D> gaussian_blur(const Var<D>& x, std::int64_t taps, dou
 /// Makes the maps of pictures of one size: its two matrices are computed once.
 template <Device D> class MapMaker {
 public:
-    /// For pictures of height x width, cut into patches of `patch`.
+    /// For pictures of height x width, cut into patches of `patch`. Throws where not even one fits.
     MapMaker(std::int64_t height, std::int64_t width, std::int64_t patch, bool reflect_blur = false)
-        : rows_(matrix(height / patch, height, reflect_blur)), cols_(matrix(width / patch, width, reflect_blur)) {}
+        : rows_(matrix(height, patch, reflect_blur)), cols_(matrix(width, patch, reflect_blur)) {}
 
     /// Maps [B, 256, 256] of groups [B, h w, C].
     Var<D> operator()(const Groups<D>& en, const Groups<D>& de) const {
@@ -88,7 +88,9 @@ public:
     }
 
 private:
-    static Tensor<D> matrix(std::int64_t patches, std::int64_t pixels, bool reflect_blur) {
+    static Tensor<D> matrix(std::int64_t pixels, std::int64_t patch, bool reflect_blur) {
+        const std::int64_t patches = pixels / patch;
+        check(patches > 0, "anomaly map", "a side of ", pixels, " pixels: ", patch, " or more expected, a patch");
         return dinomaly::detail::matrix_tensor<D>(
             map_size, detail::map_matrix(patches, pixels, reflect_blur ? detail::Rim::mirrored : detail::Rim::zero));
     }
