@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dinomaly/core/init.hpp"
+#include "dinomaly/io/checkpoint.hpp"
 #include "dinomaly/io/weights.hpp"
 #include "dinomaly/model.hpp"
 #include "tests/support.hpp"
