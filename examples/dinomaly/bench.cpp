@@ -13,12 +13,11 @@
 #include "dinomaly/core/random.hpp"
 #include "dinomaly/version.hpp"
 #include "engine/gpu.hpp"
+#include "training/encoder_values.hpp"
 
 namespace dinomaly::program {
 
 namespace {
-
-constexpr vision::Preprocess sizes;  // 448/392
 
 /// What was measured of one piece of work.
 struct Measured {
@@ -36,8 +35,9 @@ struct Measured {
 
 /// The model that is measured.
 Engine make_engine(const BenchOptions& options, const Target& target) {
-    if (!options.encoder.empty()) return Engine::create({.encoder = options.encoder, .sizes = sizes}, target);
-    return Engine::random(options.arch, sizes, 1, target);
+    if (!options.encoder.empty())
+        return Engine::create({.encoder = options.encoder, .sizes = encoder_sizes(options.encoder)}, target);
+    return Engine::random(options.arch, {}, 1, target);  // 448/392
 }
 
 /// How often work is done. A GPU loads kernels, chooses how to multiply and records what follows before it is fast.
@@ -63,7 +63,8 @@ template <class Round> Measured measure(const Rounds& rounds, std::int64_t multi
 
 Measured measure(Engine& engine, const BenchOptions& options, std::int64_t batch) {
     Generator random(2);
-    std::vector<float> pixels(static_cast<std::size_t>(batch) * sizes.count());
+    const std::size_t picture_size = engine.sizes().count();
+    std::vector<float> pixels(static_cast<std::size_t>(batch) * picture_size);
     for (float& pixel : pixels) pixel = static_cast<float>(random.normal());
     const Rounds rounds(engine.target(), options.repeat);
     if (options.mode == "infer")
@@ -76,7 +77,7 @@ Measured measure(Engine& engine, const BenchOptions& options, std::int64_t batch
     if (is_cached) training.keep_features({.pictures = pictures, .file = {}, .key = {}});
     return measure(rounds, batch * engine.learning_work(is_cached), [&] {
         const std::vector<std::size_t> unknown = training.unknown({pictures}).front();
-        training.submit(pictures, unknown, std::span(pixels).first(unknown.size() * sizes.count()));
+        training.submit(pictures, unknown, std::span(pixels).first(unknown.size() * picture_size));
         training.collect();
     });
 }
@@ -144,7 +145,7 @@ int run_bench(const BenchOptions& options) {
     const std::string unit = infers ? " ms a picture" : " s a step";
     std::cout << engine.description() << '\n'
               << (infers ? "judging" : "training") << " in " << options.precision << ", batch " << batch << ", "
-              << sizes.size.width << '/' << sizes.crop.width
+              << engine.sizes().size.width << '/' << engine.sizes().crop.width
               << (options.cache_features == "memory" ? ", features cached" : "") << "; " << machine.name
               << machine.share << '\n'
               << std::fixed << std::setprecision((infers ? 1 : 2) + (target.gpu ? 2 : 0))  //

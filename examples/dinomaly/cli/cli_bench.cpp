@@ -15,7 +15,7 @@ void add_demo(CLI::App& app, Action& action) {
     command->add_option("--out", o.out, "Folder for everything; parts of an earlier demo in it are replaced")
         ->type_name("DIR")
         ->capture_default_str();
-    command->add_option("--encoder", o.encoder, "Published DINOv2 weights; without them a small untrained encoder")
+    command->add_option("--encoder", o.encoder, "Published weights; without them a small untrained encoder")
         ->type_name("FILE")
         ->envname("DINOMALY_ENCODER");
     command->add_option("--seed", o.seed, "Seed of the drawn parts and of the training")->capture_default_str();
@@ -38,7 +38,9 @@ void add_bench(CLI::App& app, Action& action) {
         command->add_option("--arch", o.arch, "DINOv2 architecture, with random weights and 4 registers")
             ->check(CLI::IsMember({"small", "base", "large"}))
             ->capture_default_str();
-    command->add_option("--encoder", o.encoder, "Published DINOv2 weights, in place of --arch")
+    command
+        ->add_option("--encoder", o.encoder,
+                     "Published weights, in place of --arch, at the sizes that they are used with")
         ->type_name("FILE")
         ->excludes(arch);
     add_device(*command, o.device);

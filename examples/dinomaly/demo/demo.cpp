@@ -6,6 +6,9 @@
 #include "commands.hpp"
 #include "console.hpp"
 #include "demo/demo_parts.hpp"
+#include "dinomaly/encoders/encoder_file.hpp"
+#include "dinomaly/encoders/sizes.hpp"
+#include "dinomaly/io/weights.hpp"
 #include "dinomaly/vision/codec.hpp"
 #include "engine/untrained_encoder.hpp"
 #include "judging/decide.hpp"
@@ -18,6 +21,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A side of 20 patches, or of as many as a fixed grid has.
+int side_for(const fs::path& encoder) {
+    const nn::VitConfig vit = encoders::read_encoder(io::load_state_dict(encoder)).config;
+    const bool is_fixed = encoders::crop_rule(vit) == encoders::CropRule::fixed;
+    return static_cast<int>((is_fixed ? vit.grid : 20) * vit.patch);
+}
+
 /// Settings of the demo's run. The untrained encoder does best, of what was tried, when it looks at larger pictures,
 /// fewer at a time and more often.
 TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
@@ -25,7 +35,7 @@ TrainOptions train_options(const DemoOptions& options, bool is_untrained) {
     train.data = options.out / "parts";
     train.out = options.out / "run";
     train.encoder = is_untrained ? options.out / "encoder.safetensors" : options.encoder;
-    train.size = train.crop = is_untrained ? 392 : 280;
+    train.size = train.crop = is_untrained ? 392 : side_for(options.encoder);
     train.batch = is_untrained ? 2 : 4;
     train.threads = options.threads;
     train.device = options.device;
@@ -68,7 +78,7 @@ void write_overlays(const fs::path& out, const vision::ClassData& data, const En
 const char* const untrained_words =
     "No published checkpoint was given, so the encoder is a small one with random weights drawn from a fixed seed. It "
     "has never seen a picture: these figures are those of a toy and show that everything works, not how good Dinomaly "
-    "is. With a published DINOv2 checkpoint (--encoder FILE, or the environment's DINOMALY_ENCODER) the demo uses "
+    "is. With a published checkpoint (--encoder FILE, or the environment's DINOMALY_ENCODER) the demo uses "
     "learned features and takes about three minutes on two cores.";
 
 }  // namespace

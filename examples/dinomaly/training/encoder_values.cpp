@@ -18,4 +18,8 @@ nlohmann::ordered_json encoder_values(const std::filesystem::path& encoder, cons
     return values;
 }
 
+vision::Preprocess encoder_sizes(const std::filesystem::path& encoder) {
+    return encoders::recommended_sizes(encoders::read_encoder(io::load_state_dict(encoder)).config);
+}
+
 }  // namespace dinomaly::program
