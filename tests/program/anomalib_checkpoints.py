@@ -8,7 +8,6 @@ Where anomalib is absent one line says so and the exit status is 77 (skipped). D
 has it, with Pillow.
 """
 import json
-import os
 import pathlib
 import shutil
 import sys
@@ -16,8 +15,9 @@ import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
-if chosen := os.environ.pop("DINOMALY_PYTHON", None):
-    os.execvp(chosen, [chosen, *sys.argv])
+import peers
+
+peers.restart("DINOMALY_PYTHON")
 try:
     import numpy
     import timm
@@ -28,8 +28,7 @@ try:
     timm.create_model = lambda name, *more, **options: untrained(name, *more, **(options | {"pretrained": False}))
     from anomalib.models import Dinomaly
 except ImportError as error:
-    print(f"skipped: this compares with anomalib, where it is installed ({error}); see DINOMALY_PYTHON")
-    sys.exit(77)
+    peers.skip("this compares with anomalib, where it is installed", error)
 
 from scene import main, run
 

@@ -10,34 +10,28 @@ the exit status is 77 (skipped). DINOMALY_PYTHON names an interpreter that has i
 """
 import json
 import math
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True  # the shared directory stays as it is, and this one
+import peers
 
 LOSS_TOLERANCE = 2e-4  # relative
 METRIC_TOLERANCE = 0.003
 SEED = 1
 
 
-def use_chosen_interpreter():
-    chosen = os.environ.pop("DINOMALY_PYTHON", None)
-    if chosen:
-        os.execvp(chosen, [chosen, *sys.argv])
-
-
 def write_initial_weights(oracle, path):
     """The trained part as train_torch.py draws it: one generator, parameters in the order of the module."""
-    sys.dont_write_bytecode = True  # the shared directory stays as it is
     sys.path.insert(0, str(oracle))
     try:
         import torch
         from safetensors.torch import save_file
         from dinomaly_torch import Dinomaly
     except ImportError as error:
-        print(f"skipped: the initial weights need PyTorch and safetensors ({error}); see DINOMALY_PYTHON")
-        sys.exit(77)
+        peers.skip("the initial weights need PyTorch and safetensors", error)
     net = Dinomaly("small", drop=0.0, registers=0)
     generator = torch.Generator().manual_seed(SEED)
     weights = {}
@@ -98,7 +92,7 @@ def main():
     if len(sys.argv) != 3:
         print(__doc__)
         return 2
-    use_chosen_interpreter()
+    peers.restart("DINOMALY_PYTHON")
     program, shared = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
     golden = shared / "golden/real/bottle_run"
     with tempfile.TemporaryDirectory(prefix="dinomaly-bottle-") as scratch:

@@ -2,19 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """examples/choose_encoder.cpp: a row for each encoder, as the program's figures are, and what it says of bad input."""
 import json
-import pathlib
-import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 import scene
-from scene import Scene
-
-CHOOSE = None
-
-
-def choose(*arguments):
-    return subprocess.run([CHOOSE, *map(str, arguments)], capture_output=True, text=True, timeout=600)
+from scene import Scene, run_example
 
 
 class ChooseEncoder(Scene):
@@ -27,7 +19,7 @@ class ChooseEncoder(Scene):
     def test_a_row_for_each(self):
         other = self.folder / "other.safetensors"
         scene.write_safetensors(other, scene.encoder_tensors(seed=2))
-        done = choose(self.data, self.encoder, other, "--iterations", 3)
+        done = run_example(self.data, self.encoder, other, "--iterations", 3)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("pictures of 448x448, middle 392x392, 3 iterations", done.stderr)
         rows = self.rows(done)
@@ -46,19 +38,16 @@ class ChooseEncoder(Scene):
             self.assertAlmostEqual(float(found), 100 * expected, delta=0.006)
 
     def test_bad_input(self):
-        done = choose(self.data, self.folder / "none.pth", self.encoder, "--iterations", 1)
+        done = run_example(self.data, self.folder / "none.pth", self.encoder, "--iterations", 1)
         self.assertEqual(done.returncode, 1)
         self.assertIn("none.pth] cannot be opened", done.stderr)
         self.assertEqual(list(self.rows(done)), ["encoder.safetensors"])  # the next one is tried all the same
         for arguments, words in (([self.data], "[usage]"), ([self.data, self.encoder, "--iterations"], "above 0"),
                                  ([self.folder / "none", self.encoder], "no such folder")):
-            done = choose(*arguments)
+            done = run_example(*arguments)
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn(words, done.stderr)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(f"usage: {sys.argv[0]} PROGRAM EXAMPLE [unittest's options]")
-    CHOOSE = str(pathlib.Path(sys.argv.pop(2)).resolve())
-    scene.main()
+    scene.main(with_example=True)

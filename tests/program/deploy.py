@@ -2,19 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """examples/deploy.cpp: scores as the program's, verdicts by the threshold in the file, and what it says of bad input."""
 import json
-import pathlib
-import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 import scene
-from scene import Scene, run
-
-DEPLOY = None
-
-
-def deploy(*arguments, **options):
-    return subprocess.run([DEPLOY, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
+from scene import Scene, run, run_example
 
 
 class Deploy(Scene):
@@ -44,16 +36,16 @@ class Deploy(Scene):
         scene.write_decision(self.model, model, scene.decision_at(between, "disc"))
         expected = ["bad" if score > between else "good" for score in self.scores]
         self.assertEqual(sorted(expected), ["bad", "bad", "good", "good"])
-        self.assertEqual(self.judged(deploy(model, *self.pictures)), expected)
-        self.assertEqual(self.judged(deploy(model, input="\n".join(self.pictures))), expected)
+        self.assertEqual(self.judged(run_example(model, *self.pictures)), expected)
+        self.assertEqual(self.judged(run_example(model, input="\n".join(self.pictures))), expected)
 
     def test_a_file_without_threshold(self):
         model = self.folder / "undecided.safetensors"
         scene.write_decision(self.model, model, {})
-        self.assertEqual(self.judged(deploy(model, *self.pictures)), ["no threshold"] * 4)
+        self.assertEqual(self.judged(run_example(model, *self.pictures)), ["no threshold"] * 4)
 
     def test_a_bad_picture_does_not_stop_it(self):
-        done = deploy(self.model, self.folder / "none.png", self.pictures[0])
+        done = run_example(self.model, self.folder / "none.png", self.pictures[0])
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"^error: \[.*none.png\] no such picture file\n$")
         self.assertTrue(done.stdout.startswith(self.pictures[0] + "\t"))
@@ -61,13 +53,10 @@ class Deploy(Scene):
     def test_bad_input(self):
         for arguments, words in (([], "example_deploy MODEL"), ([self.folder / "none"], "none] cannot be opened"),
                                  ([self.encoder], "train first")):
-            done = deploy(*arguments)
+            done = run_example(*arguments)
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertIn(words, done.stderr)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(f"usage: {sys.argv[0]} PROGRAM EXAMPLE [unittest's options]")
-    DEPLOY = str(pathlib.Path(sys.argv.pop(2)).resolve())
-    scene.main()
+    scene.main(with_example=True)

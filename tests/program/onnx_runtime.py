@@ -6,23 +6,19 @@ Where onnx, onnxruntime, numpy or Pillow is absent one line says so and the exit
 DINOMALY_ONNX_PYTHON, or else DINOMALY_PYTHON, names an interpreter that has them; tests/run.sh --all makes one.
 """
 import json
-import os
 import sys
 
 sys.dont_write_bytecode = True
-for variable in ("DINOMALY_ONNX_PYTHON", "DINOMALY_PYTHON"):
-    if chosen := os.environ.get(variable):
-        for name in ("DINOMALY_ONNX_PYTHON", "DINOMALY_PYTHON"):
-            os.environ.pop(name, None)
-        os.execvp(chosen, [chosen, *sys.argv])
+import peers
+
+peers.restart("DINOMALY_ONNX_PYTHON", "DINOMALY_PYTHON")
 try:
     import numpy
     import onnx
     import onnxruntime
     from PIL import Image
 except ImportError as error:
-    print(f"skipped: ONNX Runtime is compared with where it is installed ({error}); see DINOMALY_ONNX_PYTHON")
-    sys.exit(77)
+    peers.skip("ONNX Runtime is compared with where it is installed", error, "DINOMALY_ONNX_PYTHON")
 try:
     import openvino
 except ImportError:

@@ -8,12 +8,12 @@ Where PyTorch is absent one line says so and the exit status is 77 (skipped). DI
 has it, with safetensors and Pillow.
 """
 import json
-import os
 import sys
 
 sys.dont_write_bytecode = True
-if chosen := os.environ.pop("DINOMALY_PYTHON", None):
-    os.execvp(chosen, [chosen, *sys.argv])
+import peers
+
+peers.restart("DINOMALY_PYTHON")
 if len(sys.argv) < 3:
     sys.exit(__doc__)
 sys.path.insert(0, f"{sys.argv.pop(2)}/oracle")
@@ -24,8 +24,7 @@ try:
     from safetensors.torch import load_file
     import dinomaly_torch
 except ImportError as error:
-    print(f"skipped: this is loaded by PyTorch, where it is installed ({error}); see DINOMALY_PYTHON")
-    sys.exit(77)
+    peers.skip("this is loaded by PyTorch, where it is installed", error)
 
 import scene
 from scene import Scene, read_safetensors, run

@@ -20,8 +20,9 @@ import types
 import unittest
 
 sys.dont_write_bytecode = True
-if chosen := os.environ.pop("DINOMALY_PYTHON", None):
-    os.execvp(chosen, [chosen, *sys.argv])
+import peers
+
+peers.restart("DINOMALY_PYTHON")
 if len(sys.argv) < 3:
     sys.exit(__doc__)
 sys.path.insert(0, f"{sys.argv.pop(2)}/oracle")
@@ -35,8 +36,7 @@ try:
     from safetensors.torch import load_file, save_file
     import variants_torch as oracle
 except ImportError as error:
-    print(f"skipped: encoders are written by their libraries, where they are installed ({error}); see DINOMALY_PYTHON")
-    sys.exit(77)
+    peers.skip("encoders are written by their libraries, where they are installed", error)
 
 TOLERANCE = 2e-5  # of the largest value
 torch.set_num_threads(2)

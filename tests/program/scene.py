@@ -18,11 +18,17 @@ import zlib
 WIDTH, DEPTH, PATCH, GRID = 64, 12, 14, 2  # of the encoder
 SIZES = ["--size", "32", "--crop", "28"]  # as many patches as the encoder's position grid has
 PROGRAM = None
+EXAMPLE = None  # an example's path, in tests of one
 
 
 def run(*arguments, **options):
     """The finished program: returncode, stdout, stderr."""
     return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
+
+
+def run_example(*arguments, **options):
+    """The finished example."""
+    return subprocess.run([EXAMPLE, *map(str, arguments)], capture_output=True, text=True, timeout=600, **options)
 
 
 # --- pictures
@@ -242,10 +248,13 @@ class Scene(unittest.TestCase):
             self.assertEqual(read_safetensors(one / file)[0], read_safetensors(other / file)[0], file)
 
 
-def main():
-    global PROGRAM
-    if len(sys.argv) < 2:
-        sys.exit(f"usage: {sys.argv[0]} PROGRAM [unittest's options]")
+def main(with_example=False):
+    global PROGRAM, EXAMPLE
+    names = "PROGRAM EXAMPLE" if with_example else "PROGRAM"
+    if len(sys.argv) < 1 + len(names.split()):
+        sys.exit(f"usage: {sys.argv[0]} {names} [unittest's options]")
     PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    sys.modules["scene"].PROGRAM = PROGRAM
+    if with_example:
+        EXAMPLE = str(pathlib.Path(sys.argv.pop(1)).resolve())
+    sys.modules["scene"].PROGRAM, sys.modules["scene"].EXAMPLE = PROGRAM, EXAMPLE
     unittest.main(module="__main__")
