@@ -89,7 +89,7 @@ struct AdamConstants {
     float beta2, rest2;
     float eps;
     float limit;      // of the gradients' joint norm
-    bool is_amsgrad;  // vmax is the largest v so far, else the last one
+    bool is_amsgrad;  // divides by the largest v so far, else by the last one
 };
 
 /// What changes from step to step; two kinds of parameters may have learning rates of their own.

@@ -3,7 +3,7 @@
 // by tensor (Wortsman et al., 2023):
 //
 //   p *= 1 - lr wd
-//   m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   vmax = max(vmax, v), without AMSGrad v
+//   m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   vmax = max(vmax, v); without AMSGrad v stands in its place
 //   den = sqrt(vmax) / sqrt(1 - b2^t) + eps,   rms = |g / den| / sqrt(n)
 //   p -= lr / (1 - b1^t) / max(1, rms) * m / den
 //
@@ -118,11 +118,8 @@ private:
             auto& [m, v, vmax] = moments_[i];
             assign(m, b1 * m + (1 - b1) * g);
             assign(v, b2 * v + (1 - b2) * square(g));
-            if (config_.is_amsgrad)
-                assign(vmax, maximum(vmax, v));
-            else
-                assign(vmax, 1.0 * v);
-            const auto den = sqrt(vmax) / scalars_.correct2 + config_.eps;
+            if (config_.is_amsgrad) assign(vmax, maximum(vmax, v));
+            const auto den = sqrt(config_.is_amsgrad ? vmax : v) / scalars_.correct2 + config_.eps;
             const double rms = std::sqrt(static_cast<double>(mean(square(g / den)).item()));
             const std::size_t rate = rate_of(i);
             assign(p, p * scalars_.decays[rate] - scalars_.rates[rate] / std::max(1.0, rms) * (m / den));

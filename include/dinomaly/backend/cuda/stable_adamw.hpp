@@ -121,10 +121,13 @@ __global__ void adam_moments_kernel(AdamStep step, AdamGradients gradients, std:
     work.each([&](auto at) {
         const Packet<T> g = at.load(work.g) * factor;
         const Packet<T> v = keep * at.load(work.tensor.v) + take * (g * g);
-        const Packet<T> vmax = c.is_amsgrad ? math::max(at.load(work.tensor.vmax), v) : v;
+        Packet<T> second = v;
+        if (c.is_amsgrad) {
+            second = math::max(at.load(work.tensor.vmax), v);
+            at.store(work.tensor.vmax, second);
+        }
         at.store(work.tensor.v, v);
-        at.store(work.tensor.vmax, vmax);
-        const Packet<T> ratio = g / (math::sqrt(vmax) / correct + eps);
+        const Packet<T> ratio = g / (math::sqrt(second) / correct + eps);
         sum += at.keep(ratio * ratio);
     });
     const double total = BlockTeam{}.sum(static_cast<double>(sum.sum()));
@@ -147,7 +150,7 @@ __global__ void adam_update_kernel(AdamStep step, AdamGradients gradients, std::
     work.each([&](auto at) {
         const Packet<T> m = keep * at.load(tensor.m) + take * (at.load(work.g) * factor);
         at.store(tensor.m, m);
-        const Packet<T> den = math::sqrt(at.load(tensor.vmax)) / correct + eps;
+        const Packet<T> den = math::sqrt(at.load(c.is_amsgrad ? tensor.vmax : tensor.v)) / correct + eps;
         at.store(tensor.p, at.load(tensor.p) * decay - rate * (m / den));
     });
 }
