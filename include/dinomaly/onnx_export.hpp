@@ -319,8 +319,7 @@ private:
         const Value mean =
             compared == 1 ? distances[0] : two("Mul", graph_.node("Sum", distances), 1 / static_cast<double>(compared));
         const auto matrix = [&](std::int64_t patches, std::int64_t pixels) {
-            const auto rim = model_.config.reflect_blur ? anomaly::detail::Rim::mirrored : anomaly::detail::Rim::zero;
-            const std::vector<double> values = anomaly::detail::map_matrix(patches, pixels, rim);
+            const std::vector<double> values = anomaly::detail::map_matrix(patches, pixels, model_.config.reflect_blur);
             return std::vector<float>(values.begin(), values.end());
         };
         const std::vector<float> across = matrix(columns_, crop.width);  // [256, w], needed transposed

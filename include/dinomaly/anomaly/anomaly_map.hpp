@@ -21,11 +21,9 @@ inline constexpr std::int64_t map_size = 256;
 
 namespace detail {
 
-/// What lies outside a plane that is blurred.
-enum class Rim : std::uint8_t { zero, mirrored };
-
-/// The matrix [n, n] of a Gaussian of `taps` weights along an axis. A mirrored rim does not repeat the outermost value.
-inline std::vector<double> blur_matrix(std::int64_t n, std::int64_t taps, double deviation, Rim rim = Rim::zero) {
+/// The matrix [n, n] of a Gaussian of `taps` weights along an axis. Outside all is zero, or mirrored (PyTorch's
+/// padding "reflect", which does not repeat the outermost value).
+inline std::vector<double> blur_matrix(std::int64_t n, std::int64_t taps, double deviation, bool reflect = false) {
     const std::int64_t reach = taps / 2;
     double total = 0;
     const auto weight = [&](std::int64_t d) {
@@ -36,7 +34,7 @@ inline std::vector<double> blur_matrix(std::int64_t n, std::int64_t taps, double
     for (std::int64_t i = 0; i < n; ++i)
         for (std::int64_t d = -reach; d <= reach; ++d) {
             std::int64_t j = i + d;
-            if (rim == Rim::mirrored) j = j < 0 ? -j : j >= n ? 2 * (n - 1) - j : j;
+            if (reflect) j = j < 0 ? -j : j >= n ? 2 * (n - 1) - j : j;
             if (j >= 0 && j < n) matrix[static_cast<std::size_t>(i * n + j)] += weight(d) / total;
         }
     return matrix;
@@ -55,11 +53,11 @@ inline std::vector<double> sparse_product(const std::vector<double>& a, const st
 }
 
 /// What leads from `patches` distances of a row to the map's 256 values: both resizes and the blur, [256, patches].
-inline std::vector<double> map_matrix(std::int64_t patches, std::int64_t pixels, Rim rim = Rim::zero) {
+inline std::vector<double> map_matrix(std::int64_t patches, std::int64_t pixels, bool reflect = false) {
     using dinomaly::detail::bilinear_matrix;
     const std::vector<double> resized = sparse_product(
         bilinear_matrix(pixels, map_size, false), bilinear_matrix(patches, pixels, true), map_size, pixels, patches);
-    return sparse_product(blur_matrix(map_size, 5, 4.0, rim), resized, map_size, map_size, patches);
+    return sparse_product(blur_matrix(map_size, 5, 4.0, reflect), resized, map_size, map_size, patches);
 }
 
 }  // namespace detail
@@ -91,8 +89,7 @@ private:
     static Tensor<D> matrix(std::int64_t pixels, std::int64_t patch, bool reflect_blur) {
         const std::int64_t patches = pixels / patch;
         check(patches > 0, "anomaly map", "a side of ", pixels, " pixels: ", patch, " or more expected, a patch");
-        return dinomaly::detail::matrix_tensor<D>(
-            map_size, detail::map_matrix(patches, pixels, reflect_blur ? detail::Rim::mirrored : detail::Rim::zero));
+        return dinomaly::detail::matrix_tensor<D>(map_size, detail::map_matrix(patches, pixels, reflect_blur));
     }
 
     Tensor<D> rows_, cols_;
