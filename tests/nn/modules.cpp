@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(rows_of_relative_places) {
                                              10, 5, 4, 2, 1,   //
                                              10, 7, 6, 4, 3,   //
                                              10, 8, 7, 5, 4};  //
-    BOOST_TEST(nn::relative_rows(2) == expected, boost::test_tools::per_element());
+    BOOST_TEST(nn::relative_index(2) == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(gated_mlp) {

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -83,9 +82,7 @@ inline void add_periods(Draft& draft, std::int64_t head_dim, bool bf16) {
         periods = draft.parts.at("rope.periods").tensor.as<float>(draft.file + ": rope.periods");
         if (!bf16) return;
     } else {
-        for (std::int64_t j = 0; 4 * j < head_dim; ++j)
-            periods.push_back(
-                static_cast<float>(std::pow(100.0, 4.0 * static_cast<double>(j) / static_cast<double>(head_dim))));
+        periods = nn::rotary_periods(head_dim);
     }
     if (bf16)
         for (float& period : periods) period = static_cast<float>(bfloat16(period));
@@ -216,7 +213,7 @@ inline EncoderFile with_window(EncoderFile file, std::int64_t grid) {
             continue;
         }
         const auto table = resize_relative_table(tensor.as<float>(name), file.config.heads, grid);
-        tensors.insert(name, io::DType::f32, {relative_rows(grid), file.config.heads}, own_bytes(table));
+        tensors.insert(name, io::DType::f32, {nn::relative_table_rows(grid), file.config.heads}, own_bytes(table));
     }
     file.tensors = std::move(tensors);
     file.config.grid = grid;

@@ -17,11 +17,6 @@
 
 namespace dinomaly::encoders {
 
-/// Rows of a table of relative positions in a window of g x g: an offset each, and the class token's three.
-inline std::int64_t relative_rows(std::int64_t grid) {
-    return (2 * grid - 1) * (2 * grid - 1) + 3;
-}
-
 /// The side of a square with this area, rounded down.
 inline std::int64_t side_of(std::int64_t area) {
     return area > 0 ? static_cast<std::int64_t>(std::sqrt(static_cast<double>(area) + 0.5)) : 0;
@@ -58,7 +53,7 @@ inline std::vector<std::pair<std::string, Shape>> layout_of(const nn::VitConfig&
         norm(block + "norm1");
         linear(block + "attn.qkv", width, 3 * width);
         if (config.position == nn::Position::relative)
-            add(block + "attn.rel_table", {relative_rows(config.grid), config.heads});
+            add(block + "attn.rel_table", {nn::relative_table_rows(config.grid), config.heads});
         linear(block + "attn.proj", width, width);
         if (config.has_layer_scale) add(block + "ls1.gamma", {width});
         norm(block + "norm2");
@@ -111,7 +106,7 @@ inline nn::VitConfig sizes_of(const Draft& draft, std::int64_t depth, bool is_ro
         const char* const form = "[(2 g - 1)^2 + 3, heads]";
         const Shape table = shape("blocks.0.attn.rel_table", 2, form);
         config.grid = (side_of(table[0] - 3) + 1) / 2;
-        check(table[0] == relative_rows(config.grid), draft.file.c_str(), refusal,
+        check(table[0] == nn::relative_table_rows(config.grid), draft.file.c_str(), refusal,
               "\n  of another shape: ", draft.parts.at("blocks.0.attn.rel_table").source, ": found ", table,
               ", expected ", form);
     } else if (is_rotary) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dinomaly/nn/module.hpp"
+#include "dinomaly/nn/vit_config.hpp"
 #include "dinomaly/ops/gather.hpp"
 #include "dinomaly/ops/permute.hpp"
 #include "dinomaly/ops/reshape.hpp"
@@ -17,8 +18,8 @@
 namespace dinomaly::nn::inline DINOMALY_ABI {
 
 /// Rows of a table of offsets for every pair of 1 + g g tokens, class token first, query by query.
-inline std::vector<std::int64_t> relative_rows(std::int64_t g) {
-    const std::int64_t side = 2 * g - 1, tokens = 1 + g * g, last = side * side + 2;
+inline std::vector<std::int64_t> relative_index(std::int64_t g) {
+    const std::int64_t side = 2 * g - 1, tokens = 1 + g * g, last = relative_table_rows(g) - 1;
     std::vector<std::int64_t> rows;
     rows.reserve(static_cast<std::size_t>(tokens * tokens));
     rows.push_back(last);
@@ -36,7 +37,7 @@ template <Device D> struct RelativeBias {
 
     RelativeBias() = default;
     RelativeBias(std::int64_t grid_, std::int64_t heads)
-        : grid(grid_), table(zeros<Full<D>>({(2 * grid_ - 1) * (2 * grid_ - 1) + 3, heads})) {}
+        : grid(grid_), table(zeros<Full<D>>({relative_table_rows(grid_), heads})) {}
 
     bool defined() const { return table.value().defined(); }
 
@@ -45,7 +46,7 @@ template <Device D> struct RelativeBias {
         check(h == grid && w == grid, "encoder", h, " x ", w, " patches: its relative positions are those of ", grid,
               " x ", grid);
         const std::int64_t tokens = 1 + grid * grid;
-        return permute(reshape(gather(table, relative_rows(grid)), {tokens, tokens, table.size(1)}), {2, 0, 1});
+        return permute(reshape(gather(table, relative_index(grid)), {tokens, tokens, table.size(1)}), {2, 0, 1});
     }
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dinomaly/nn/module.hpp"
+#include "dinomaly/nn/vit_config.hpp"
 #include "dinomaly/ops/rotary.hpp"
 
 namespace dinomaly::nn::inline DINOMALY_ABI {
@@ -23,11 +24,8 @@ template <Device D> struct RotaryPosition {
     explicit RotaryPosition(std::int64_t head_dim) {
         check(head_dim > 0 && head_dim % 4 == 0, "rotary position", "a head_dim of ", head_dim,
               ", a multiple of 4 expected");
-        std::vector<T> values;
-        for (std::int64_t j = 0; j < head_dim / 4; ++j)
-            values.push_back(static_cast<T>(
-                static_cast<float>(std::pow(100.0, static_cast<double>(4 * j) / static_cast<double>(head_dim)))));
-        periods = Tensor<Full<D>>({head_dim / 4}, values);
+        const std::vector<float> values = rotary_periods(head_dim);
+        periods = Tensor<Full<D>>({head_dim / 4}, std::vector<T>(values.begin(), values.end()));
     }
 
     /// Of h x w patches, row by row; undefined when there are no periods.

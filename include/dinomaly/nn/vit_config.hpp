@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// VitConfig: the sizes and the parts that a vision transformer is made with.
+// VitConfig: the sizes and the parts that a vision transformer is made with, and what of it follows from these.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <vector>
 
 namespace dinomaly::nn {
 
@@ -42,5 +44,19 @@ struct VitConfig {
 
     friend bool operator==(const VitConfig&, const VitConfig&) = default;
 };
+
+/// Rows of a table of relative positions on a grid of g x g cells: an offset each, and the class token's three.
+inline std::int64_t relative_table_rows(std::int64_t grid) {
+    return (2 * grid - 1) * (2 * grid - 1) + 3;
+}
+
+/// The periods of rotary positions, 100^(4 j / head_dim) rounded to float: [head_dim / 4] (DINOv3).
+inline std::vector<float> rotary_periods(std::int64_t head_dim) {
+    std::vector<float> periods;
+    for (std::int64_t j = 0; 4 * j < head_dim; ++j)
+        periods.push_back(
+            static_cast<float>(std::pow(100.0, static_cast<double>(4 * j) / static_cast<double>(head_dim))));
+    return periods;
+}
 
 }  // namespace dinomaly::nn
