@@ -31,8 +31,8 @@ struct TrainOptions : DataOptions {
     std::size_t shot = 0;  ///< pictures of each class to learn from, augmented; 0: all, as they are
     TrainSettings settings;
     VariantOptions variant;
-    encoders::EncoderOptions reading;  ///< of the encoder's file
-    int threads = 0;                   ///< 0: one a core
+    encoders::EncoderOptions encoder_options;  ///< of the encoder's file
+    int threads = 0;                           ///< 0: one a core
     std::int64_t eval_every = 0, save_every = 1000;
     std::int64_t log_every = 0;  ///< 0: 1 on a CPU, 20 on a GPU, which then goes on without waiting
     bool resume = false;

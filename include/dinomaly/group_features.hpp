@@ -32,7 +32,7 @@ public:
         if (is_recentred_) norm_ = nn::LayerNorm<Full<D>>(config.encoder.width, recentring_eps);
     }
 
-    /// The mean over all layers of groups [B, N, C], as a formula of the first two where there are no more.
+    /// The mean over all layers of groups [B, N, C]: [B, N, C].
     template <Device S> Var<S> fused(const anomaly::Groups<S>& groups) const {
         if (groups.size() == 1) return groups[0];
         Var<S> sum = share(0) * groups[0] + share(1) * groups[1];

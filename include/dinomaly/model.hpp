@@ -88,7 +88,7 @@ template <Device D> struct Dinomaly {
 
     /// The decoder's group means from the encoder's, all tokens: [B, N, C] each.
     FullGroups decode(const Groups& en, const std::optional<nn::Noise>& noise = {}) const {
-        Var<D> x = narrowed(features.fused(en), noise);
+        Var<D> x = through_bottleneck(features.fused(en), noise);
         const Grouping grouping = config.grouping(config.decoder_depth);
         FullGroups sums(grouping.sizes.size());
         for (std::size_t i = 0; i < decoder.size(); ++i) {
@@ -140,7 +140,7 @@ template <Device D> struct Dinomaly {
     Trained trained() { return {*this}; }
 
 private:
-    Var<D> narrowed(const Var<D>& x, const std::optional<nn::Noise>& noise) const {
+    Var<D> through_bottleneck(const Var<D>& x, const std::optional<nn::Noise>& noise) const {
         if (const auto* narrow = std::get_if<nn::NarrowBottleneck<D>>(&bottleneck)) return (*narrow)(x, noise);
         return std::get<0>(bottleneck)[0](x, noise);
     }

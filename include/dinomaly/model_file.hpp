@@ -38,9 +38,9 @@ inline bool is_unused(const std::string& name) {
 /// be trained, drawn from seed. The encoder is frozen.
 template <Device D>
 LoadedModel<D> new_model(const std::filesystem::path& encoder_file, const vision::Preprocess& sizes, std::uint64_t seed,
-                         const VariantOptions& variant = {}, const encoders::EncoderOptions& reading = {}) {
+                         const VariantOptions& variant = {}, const encoders::EncoderOptions& encoder_options = {}) {
     const io::StateDict file = io::load_state_dict(encoder_file);
-    const encoders::EncoderFile encoder = encoders::read_encoder(file, reading);
+    const encoders::EncoderFile encoder = encoders::read_encoder(file, encoder_options);
     const io::StateDict& dict = encoder.tensors;
     const DinomalyConfig config = variant_config(dict.source(), encoder.config, variant);
     ModelInfo info;

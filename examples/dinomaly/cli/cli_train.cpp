@@ -119,21 +119,21 @@ void declare_learning(CLI::App& command, TrainOptions& o) {
         ->check(not_negative());
 }
 
-void declare_reading(CLI::App& command, TrainOptions& o) {
-    CLI::Option_group* reading = command.add_option_group("Encoder");
-    reading
-        ->add_option("--encoder-heads", o.reading.heads,
+void declare_encoder(CLI::App& command, TrainOptions& o) {
+    CLI::Option_group* encoder = command.add_option_group("Encoder");
+    encoder
+        ->add_option("--encoder-heads", o.encoder_options.heads,
                      "Heads of the encoder, which its file does not tell; 0: as known of its family. 6 is what the "
                      "authors run MoCo-v3 S with, which was trained with 12")
         ->check(not_negative())
         ->capture_default_str();
-    reading
-        ->add_option("--encoder-window", o.reading.window,
+    encoder
+        ->add_option("--encoder-window", o.encoder_options.window,
                      "Of BEiT: patches a side that its relative positions are resized to, by BEiT's rule; 0: the 14 "
                      "that the authors use, for a crop of 224")
         ->check(CLI::Range(0, 128))
         ->capture_default_str();
-    add_switch(*reading, "--bf16-periods", o.reading.bf16_periods,
+    add_switch(*encoder, "--bf16-periods", o.encoder_options.bf16_periods,
                "Of DINOv3 from timm or Hugging Face: round the rotary periods to bfloat16, as the official files do");
 }
 
@@ -239,7 +239,7 @@ void settle(CLI::App& command, TrainCommand& train) {
 /// Fills what is still open with what the encoder is used with.
 void settle_encoder(CLI::App& command, TrainCommand& train) {
     const std::string file = train.options.encoder.string();
-    fill_options(command, encoder_values(train.options.encoder, train.options.reading), file, "encoder " + file,
+    fill_options(command, encoder_values(train.options.encoder, train.options.encoder_options), file, "encoder " + file,
                  train.sources);
 }
 
@@ -265,7 +265,7 @@ void declare_train_options(CLI::App& command, TrainOptions& options) {
         ->required()
         ->type_name("RUN");
     declare_setting(command, options);
-    declare_reading(command, options);
+    declare_encoder(command, options);
     declare_variant(command, options);
     declare_sizes(command, options);
     declare_learning(command, options);

@@ -69,7 +69,7 @@ struct NewModel {
     vision::Preprocess sizes;
     std::uint64_t seed = 1;
     VariantOptions variant = {};
-    encoders::EncoderOptions reading = {};
+    encoders::EncoderOptions encoder_options = {};
 };
 
 class AnyModel;

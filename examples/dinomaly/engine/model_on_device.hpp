@@ -149,7 +149,8 @@ private:
         return std::move(loaded.model);
     }
     Dinomaly<D> load(const NewModel& source) {
-        LoadedModel<D> loaded = new_model<D>(source.encoder, source.sizes, source.seed, source.variant, source.reading);
+        LoadedModel<D> loaded =
+            new_model<D>(source.encoder, source.sizes, source.seed, source.variant, source.encoder_options);
         info = std::move(loaded.info);
         return std::move(loaded.model);
     }

@@ -219,6 +219,8 @@ Engine open_engine(const PredictOptions& options, const Target& target) {
                   .element_size = engine.element_size(),
                   .batch_at_once = engine.target().gpu.has_value()},
                  options.memory_limit);
+    if (std::isnan(options.thresholds.image))
+        warn_of_other_fusion(engine, fusion_of(object_rules().at(options.object)));
     return engine;
 }
 
@@ -227,8 +229,6 @@ int watch(const PredictOptions& options, const Target& target, Results& results)
     check(options.object != "folder", "--object", "'folder' with --watch: pictures arrive one by one");
     WatchFolder folder(options.watch, interruption);
     const Engine engine = open_engine(options, target);
-    if (std::isnan(options.thresholds.image))
-        warn_of_other_fusion(engine, fusion_of(object_rules().at(options.object)));
     results.keep_coming(options.watch.sync);
     std::cerr << folder.description() << "; an interrupt ends it" << std::endl;
     Judge judge(options, engine, folder, {}, results);
@@ -251,8 +251,6 @@ int run_predict(const PredictOptions& options) {
     if (!options.watch.folder.empty()) return watch(options, target, results);
     ArgumentSource pictures(options.pictures);
     const Engine engine = open_engine(options, target);
-    if (std::isnan(options.thresholds.image))
-        warn_of_other_fusion(engine, fusion_of(object_rules().at(options.object)));
     std::vector<fs::path> known = pictures.known();
     leave_one_of_each_object(known, object_rules().at(options.object), engine.config().modalities > 1);
     pictures.keep(known);

@@ -8,8 +8,9 @@
 
 namespace dinomaly::program {
 
-nlohmann::ordered_json encoder_values(const std::filesystem::path& encoder, const encoders::EncoderOptions& reading) {
-    const nn::VitConfig vit = encoders::read_encoder(io::load_state_dict(encoder), reading).config;
+nlohmann::ordered_json encoder_values(const std::filesystem::path& encoder,
+                                      const encoders::EncoderOptions& encoder_options) {
+    const nn::VitConfig vit = encoders::read_encoder(io::load_state_dict(encoder), encoder_options).config;
     const vision::Preprocess sizes = encoders::recommended_sizes(vit);
     nlohmann::ordered_json values = {{"size", sizes.size.width}, {"crop", sizes.crop.width}};
     const encoders::TrainingChoice usual, choice = encoders::recommended_training(vit);

@@ -12,7 +12,8 @@ namespace dinomaly::program {
 
 /// Values of options, as --config takes them, that Dinomaly is used with on the encoder of a file: picture sizes and,
 /// where the family has its own, more. Throws Error when the file cannot be read or holds no encoder.
-nlohmann::ordered_json encoder_values(const std::filesystem::path& encoder, const encoders::EncoderOptions& reading);
+nlohmann::ordered_json encoder_values(const std::filesystem::path& encoder,
+                                      const encoders::EncoderOptions& encoder_options);
 
 /// The picture sizes that Dinomaly is used with on the encoder of a file. Throws Error as encoder_values() does.
 vision::Preprocess encoder_sizes(const std::filesystem::path& encoder);

@@ -187,7 +187,7 @@ TrainOutcome run_train(const TrainOptions& options) {
                                     .sizes = {.size = options.size, .crop = options.crop},
                                     .seed = options.settings.seed,
                                     .variant = variant_for(options, plan),
-                                    .reading = options.reading},
+                                    .encoder_options = options.encoder_options},
                                    target);
     check(options.settings.neck_lr == 0 || engine.config().neck > 0, "--neck-lr", options.settings.neck_lr,
           " for a narrow bottleneck, which Dinomaly2 alone has (--variant dinomaly2)");
