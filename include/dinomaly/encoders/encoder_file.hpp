@@ -17,6 +17,7 @@
 
 #include "dinomaly/core/bfloat16.hpp"
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/core/macros.hpp"
 #include "dinomaly/encoders/container.hpp"
 #include "dinomaly/encoders/draft.hpp"
 #include "dinomaly/encoders/encoder_options.hpp"
@@ -202,6 +203,27 @@ private:
     std::vector<std::string> unused_;
 };
 
+}  // namespace detail
+
+/// Whether a file looks like an encoder alone: it has a patch embedding, and is no trained Dinomaly.
+inline bool looks_like_encoder(const io::StateDict& file) {
+    if (!find_encoder(file)) return false;
+    return std::ranges::none_of(file, [](const io::StateDict::Entry& entry) {
+        return any_part(entry.first, [](std::string_view part) { return part == "bottleneck"; });
+    });
+}
+
+/// The encoder whose names in a file begin with `prefix`, as that of a trained model; other tensors are left alone.
+/// Throws Error as read_encoder does.
+inline EncoderFile read_encoder_at(const io::StateDict& file, const std::string& prefix,
+                                   const EncoderOptions& options = {}) {
+    return detail::Reader(file, prefix, false, options).read();
+}
+
+}  // namespace dinomaly::encoders
+
+namespace dinomaly::encoders::inline DINOMALY_ABI {
+
 /// The encoder for pictures of grid x grid patches, where its positions are relative. Throws Error for another encoder.
 inline EncoderFile with_window(EncoderFile file, std::int64_t grid) {
     check(file.config.position == nn::Position::relative, file.tensors.source().c_str(),
@@ -213,21 +235,12 @@ inline EncoderFile with_window(EncoderFile file, std::int64_t grid) {
             continue;
         }
         const auto table = resize_relative_table(tensor.as<float>(name), file.config.heads, grid);
-        tensors.insert(name, io::DType::f32, {nn::relative_table_rows(grid), file.config.heads}, own_bytes(table));
+        tensors.insert(name, io::DType::f32, {nn::relative_table_rows(grid), file.config.heads},
+                       detail::own_bytes(table));
     }
     file.tensors = std::move(tensors);
     file.config.grid = grid;
     return file;
-}
-
-}  // namespace detail
-
-/// Whether a file looks like an encoder alone: it has a patch embedding, and is no trained Dinomaly.
-inline bool looks_like_encoder(const io::StateDict& file) {
-    if (!find_encoder(file)) return false;
-    return std::ranges::none_of(file, [](const io::StateDict::Entry& entry) {
-        return any_part(entry.first, [](std::string_view part) { return part == "bottleneck"; });
-    });
 }
 
 /// The encoder in a file of any family and naming that is known. Throws Error for everything else, with the nearest
@@ -239,14 +252,7 @@ inline EncoderFile read_encoder(const io::StateDict& file, const EncoderOptions&
     check(looks_like_encoder(file), file.source().c_str(),
           "is a trained Dinomaly, not an encoder alone (dinomaly convert --to encoder writes that)");
     EncoderFile found = detail::Reader(file, *prefix, true, options).read();
-    return options.window > 0 ? detail::with_window(std::move(found), options.window) : found;
+    return options.window > 0 ? with_window(std::move(found), options.window) : found;
 }
 
-/// The encoder whose names in a file begin with `prefix`, as that of a trained model; other tensors are left alone.
-/// Throws Error as read_encoder does.
-inline EncoderFile read_encoder_at(const io::StateDict& file, const std::string& prefix,
-                                   const EncoderOptions& options = {}) {
-    return detail::Reader(file, prefix, false, options).read();
-}
-
-}  // namespace dinomaly::encoders
+}  // namespace dinomaly::encoders::inline DINOMALY_ABI

@@ -13,11 +13,12 @@
 #include <vector>
 
 #include "dinomaly/core/error.hpp"
+#include "dinomaly/core/macros.hpp"
 #include "dinomaly/encoders/layout.hpp"
 
-namespace dinomaly::encoders {
+namespace dinomaly::encoders::inline DINOMALY_ABI {
 
-namespace detail {
+namespace spline {
 
 using Matrix = std::vector<std::vector<double>>;
 
@@ -106,7 +107,7 @@ inline std::vector<double> geometric_places(std::int64_t side, std::int64_t reac
     return places;
 }
 
-}  // namespace detail
+}  // namespace spline
 
 /// A table [(2 g - 1)^2 + 3, heads], row-major, for another window: [(2 g' - 1)^2 + 3, heads] with g' = `grid`. The
 /// class token's three rows stay. Windows of 3 and more on both sides.
@@ -118,11 +119,11 @@ inline std::vector<float> resize_relative_table(const std::vector<float>& table,
           "relative positions", "a table of ", table.size(), " values for ", heads, " heads to a window of ", grid,
           "; (2 g - 1)^2 + 3 a head and windows of 3 or more expected");
     if (side == 2 * grid - 1) return table;
-    const std::vector<double> from = detail::geometric_places(side, reach);
+    const std::vector<double> from = spline::geometric_places(side, reach);
     std::vector<double> to;
     for (std::int64_t i = -reach; i <= reach; ++i)
         to.push_back(std::clamp(static_cast<double>(i), from.front(), from.back()));
-    const detail::Matrix weights = detail::spline_weights(from, to);
+    const spline::Matrix weights = spline::spline_weights(from, to);
     const std::size_t n = from.size(), m = to.size();
     std::vector<float> out((m * m + 3) * columns);
     std::vector<double> rows(m * n);
@@ -146,4 +147,4 @@ inline std::vector<float> resize_relative_table(const std::vector<float>& table,
     return out;
 }
 
-}  // namespace dinomaly::encoders
+}  // namespace dinomaly::encoders::inline DINOMALY_ABI
