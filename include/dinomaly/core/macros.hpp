@@ -7,8 +7,8 @@
 // DINOMALY_ABI   names the inline namespace of the compiler at work: a function that both g++ and nvcc compile would
 //                otherwise be merged at link time, and link order would pick the body. User code never writes it:
 //                dinomaly::Tensor means dinomaly::host::Tensor or dinomaly::nvcc::Tensor.
-//                What holds neither packets nor devices, and calls nothing that does (errors, shapes, files, settings),
-//                stands outside it and means the same to both: the halves of one program share it.
+//                What holds no device, no packet and no loop that may become packets, and calls nothing that does
+//                (errors, shapes, files, settings), stands outside it: the halves of one program share it.
 #pragma once
 
 #if defined(__CUDACC__)

@@ -215,9 +215,8 @@ inline bool looks_like_encoder(const io::StateDict& file) {
 
 /// The encoder whose names in a file begin with `prefix`, as that of a trained model; other tensors are left alone.
 /// Throws Error as read_encoder does.
-inline EncoderFile read_encoder_at(const io::StateDict& file, const std::string& prefix,
-                                   const EncoderOptions& options = {}) {
-    return detail::Reader(file, prefix, false, options).read();
+inline EncoderFile read_encoder_at(const io::StateDict& file, const std::string& prefix) {
+    return detail::Reader(file, prefix, false, {}).read();
 }
 
 }  // namespace dinomaly::encoders

@@ -74,7 +74,7 @@ inline Matrix solved(Matrix a, Matrix b) {
 
 /// Weights [to, from] with which the spline through values at `from` is read at `to`; its third derivative has no jump
 /// at the second place from either end (as FITPACK's, without smoothing).
-inline Matrix spline_weights(const std::vector<double>& from, const std::vector<double>& to) {
+inline Matrix weights_between(const std::vector<double>& from, const std::vector<double>& to) {
     const std::size_t n = from.size();
     std::vector<double> knots(4, from.front());
     knots.insert(knots.end(), from.begin() + 2, from.end() - 2);
@@ -123,7 +123,7 @@ inline std::vector<float> resize_relative_table(const std::vector<float>& table,
     std::vector<double> to;
     for (std::int64_t i = -reach; i <= reach; ++i)
         to.push_back(std::clamp(static_cast<double>(i), from.front(), from.back()));
-    const spline::Matrix weights = spline::spline_weights(from, to);
+    const spline::Matrix weights = spline::weights_between(from, to);
     const std::size_t n = from.size(), m = to.size();
     std::vector<float> out((m * m + 3) * columns);
     std::vector<double> rows(m * n);
