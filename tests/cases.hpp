@@ -222,6 +222,15 @@ template <class Visit> void shape_cases(const Visit& visit) {
                {token, token, token},
                [](const auto& in) { return mean(stack(in, 0), {0}); },
                Golden{"mean_of_stack", {"a", "b", "c"}}});
+    visit(Case{"average",
+               {token, token, token},
+               [](const auto& in) { return average(in); },
+               Golden{"mean_of_stack", {"a", "b", "c"}}});
+    visit(Case{"average of what else is used, too", {draw({5, 13}), draw({5, 13})}, [](const auto& in) {
+                   const auto y = as_var(in[0] * in[1]);
+                   return as_var(average({in[0], y, in[0], y}) * y);
+               }});
+    visit(Case{"average of scalars", {draw({}), draw({})}, [](const auto& in) { return average(in); }});
 }
 
 template <class Visit> void matmul_cases(const Visit& visit) {

@@ -26,6 +26,7 @@
 #include "dinomaly/nn/linear_attention.hpp"
 #include "dinomaly/nn/narrow_bottleneck.hpp"
 #include "dinomaly/nn/vit.hpp"
+#include "dinomaly/ops/average.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
@@ -90,15 +91,14 @@ template <Device D> struct Dinomaly {
     FullGroups decode(const Groups& en, const std::optional<nn::Noise>& noise = {}) const {
         Var<D> x = through_bottleneck(features.fused(en), noise);
         const Grouping grouping = config.grouping(config.decoder_depth);
-        FullGroups sums(grouping.sizes.size());
+        std::vector<Groups> groups(grouping.sizes.size());
         for (std::size_t i = 0; i < decoder.size(); ++i) {
             x = decoder[i](x);
-            Var<Full<D>>& sum = sums[grouping.of_layer[decoder.size() - 1 - i]];  // the last blocks restore the first
-            sum = sum.value().defined() ? full(in<D>(sum) + x) : full(x);
+            groups[grouping.of_layer[decoder.size() - 1 - i]].push_back(x);  // the last blocks restore the first group
         }
-        sums.resize(grouping.compared);
-        for (std::size_t g = 0; g < sums.size(); ++g) sums[g] = sums[g] * (1 / grouping.sizes[g]);
-        return sums;
+        FullGroups means;
+        for (std::size_t g = 0; g < grouping.compared; ++g) means.push_back(average(groups[g]));
+        return means;
     }
 
     /// Both sides' features of images [B, 3 modalities, H, W]; with noise when training.

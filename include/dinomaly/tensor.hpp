@@ -9,6 +9,7 @@
 #include "dinomaly/ops/activation.hpp"
 #include "dinomaly/ops/arithmetic.hpp"
 #include "dinomaly/ops/attention.hpp"
+#include "dinomaly/ops/average.hpp"
 #include "dinomaly/ops/concat.hpp"
 #include "dinomaly/ops/cosine.hpp"
 #include "dinomaly/ops/dropout.hpp"

@@ -55,8 +55,8 @@ BOOST_AUTO_TEST_CASE(filling_and_copying) {
 }
 
 BOOST_AUTO_TEST_CASE(freed_memory_is_used_again) {
-    if (!backend::DeviceCache::keeps()) return;
-    const auto fresh = [] { return backend::DeviceCache::statistics().fresh; };
+    if (!backend::DeviceHeap::keeps()) return;
+    const auto fresh = [] { return backend::DeviceHeap::statistics().fresh; };
     { const Tensor<D> x({1000}); }
     const auto before = fresh();
     for (int i = 0; i < 5; ++i) const Tensor<D> x({1000});

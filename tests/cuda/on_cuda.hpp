@@ -30,9 +30,9 @@ struct NeedsGpu {
             std::exit(77);
         }
 #ifdef __SANITIZE_ADDRESS__
-        backend::DeviceCache::keep_nothing();
+        backend::DeviceHeap::keep_nothing();
 #endif
-        if (std::getenv("DINOMALY_EXACT_BLOCKS") != nullptr) backend::DeviceCache::keep_nothing();
+        if (std::getenv("DINOMALY_EXACT_BLOCKS") != nullptr) backend::DeviceHeap::keep_nothing();
     }
 };
 BOOST_TEST_GLOBAL_FIXTURE(NeedsGpu);

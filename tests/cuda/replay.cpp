@@ -25,7 +25,7 @@ bool says(const Error& error, const std::string& text) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(the_host_code_runs_three_times_and_the_work_every_time) {
-    if (!backend::DeviceCache::keeps()) return;
+    if (!backend::DeviceHeap::keeps()) return;
     backend::Replay<D> replay;
     Tensor<D> input, sum = zeros<D>({3});
     int calls = 0;
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(memory_of_recorded_work_is_nobody_elses) {
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_replayed_is_refused_while_recording) {
-    if (!backend::DeviceCache::keeps()) return;
+    if (!backend::DeviceHeap::keeps()) return;
     const Tensor<D> x = numbers(1);
     const auto third_run = [&](const auto& body) {
         backend::Replay<D> replay;

@@ -177,10 +177,10 @@ BOOST_AUTO_TEST_CASE(a_steady_step_allocates_nothing) {
     auto model = same_model<D>();
     Trainer<D> trainer(model, short_run());
     results_of(trainer, 4);
-    if (!backend::DeviceCache::keeps()) return;
-    const auto fresh = backend::DeviceCache::statistics().fresh;
+    if (!backend::DeviceHeap::keeps()) return;
+    const auto fresh = backend::DeviceHeap::statistics().fresh;
     results_of(trainer, 4);
-    BOOST_TEST(backend::DeviceCache::statistics().fresh == fresh);
+    BOOST_TEST(backend::DeviceHeap::statistics().fresh == fresh);
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_fails_changes_nothing) {

@@ -102,6 +102,8 @@ template <Device Half> void check_products_with_what_stands_around_them() {
 template <Device Half> void check_structured_ops() {
     compare<Half>("layer_norm", {{5, 9, 48}}, {{48}, {48}},
                   []<Device D>(const Inputs<D>& in) { return layer_norm(in.x[0], in.w[0], in.w[1], 1e-6); });
+    compare<Half>("average", {{5, 9, 48}, {5, 9, 48}, {5, 9, 48}}, {},
+                  []<Device D>(const Inputs<D>& in) { return average(in.x); });
     compare<Half>("attention", {{2, 21, 3 * 32}}, {},
                   []<Device D>(const Inputs<D>& in) { return attention(in.x[0], 2); });
     compare<Half>("attention over two stretches of keys", {{1, 601, 3 * 8}}, {},

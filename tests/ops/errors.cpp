@@ -58,6 +58,8 @@ BOOST_AUTO_TEST_CASE(shapes) {
     expect("[slice] 3 entries from 1 of axis 1 of [2, 3]: a range within 0 .. 3 expected", [] {
         slice(of({2, 3}), 1, 1, 3);
     });
+    expect("[average] inputs [2, 3] and [3, 2]: equal shapes expected", [] { average({of({2, 3}), of({3, 2})}); });
+    expect("[average] 65 inputs, 1 to 64 expected", [] { average(std::vector(65, of({2}))); });
     expect("[concat] inputs [2, 3] and [3, 3]: equal sizes expected except along axis 1", [] {
         concat({of({2, 3}), of({3, 3})}, -1);
     });

@@ -87,7 +87,7 @@ inline bool may_copy(const void* to, const void* from, std::size_t bytes, cudaMe
 
 inline cudaError_t cudaMalloc(void** place, std::size_t bytes) {
     *place = nullptr;
-    if (const cudaError_t refused = simt::detail::refuse_in_capture(simt::detail::captured); refused != cudaSuccess)
+    if (const cudaError_t refused = simt::detail::refuse_memory_call(); refused != cudaSuccess)
         return simt::detail::done(refused);
     if (bytes == 0) return cudaSuccess;
     *place = simt::detail::DeviceMemory::instance().allocate(bytes);
@@ -100,14 +100,14 @@ template <class T> cudaError_t cudaMalloc(T** place, std::size_t bytes) {
     return status;
 }
 inline cudaError_t cudaFree(void* place) {
-    if (const cudaError_t refused = simt::detail::refuse_in_capture(simt::detail::captured); refused != cudaSuccess)
+    if (const cudaError_t refused = simt::detail::refuse_memory_call(); refused != cudaSuccess)
         return simt::detail::done(refused);
     if (!place || simt::detail::DeviceMemory::instance().release(place)) return cudaSuccess;
     return simt::detail::done(cudaErrorInvalidValue);
 }
 
 inline cudaError_t cudaMallocHost(void** place, std::size_t bytes) {
-    if (const cudaError_t refused = simt::detail::refuse_in_capture(simt::detail::captured); refused != cudaSuccess)
+    if (const cudaError_t refused = simt::detail::refuse_memory_call(); refused != cudaSuccess)
         return simt::detail::done(refused);
     *place = ::operator new(bytes, std::nothrow);
     return simt::detail::done(*place ? cudaSuccess : cudaErrorMemoryAllocation);
@@ -119,7 +119,7 @@ template <class T> cudaError_t cudaMallocHost(T** place, std::size_t bytes) {
     return status;
 }
 inline cudaError_t cudaFreeHost(void* place) {
-    if (const cudaError_t refused = simt::detail::refuse_in_capture(simt::detail::captured); refused != cudaSuccess)
+    if (const cudaError_t refused = simt::detail::refuse_memory_call(); refused != cudaSuccess)
         return simt::detail::done(refused);
     ::operator delete(place);
     return cudaSuccess;

@@ -26,6 +26,7 @@ struct Options {
     Copies copies = Copies::at_issue;
     std::uint64_t seed = 1;
     std::size_t device_bytes = std::size_t{8} << 30;  // cudaMalloc fails beyond
+    bool runs = true;                                 // false: kernels and products are launched in name only
 };
 
 /// The options of the launches to come.

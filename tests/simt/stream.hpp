@@ -61,16 +61,29 @@ namespace detail {
 /// The stream that this host thread captures in a mode that forbids memory calls.
 inline constinit thread_local cudaStream_t captured = nullptr;
 
-/// For calls that wait or allocate: a status other than success, and the capture is lost, where there is one.
+/// What calls of this host thread that allocate may do while it captures.
+inline constinit thread_local cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+
+/// For calls that wait: a status other than success, and the capture is lost, where there is one.
 inline cudaError_t refuse_in_capture(cudaStream_t stream) {
     if (!stream || !stream->capture) return cudaSuccess;
     stream->invalidated = true;
     return cudaErrorStreamCaptureUnsupported;
 }
 
+/// The same for calls that allocate, unless this thread may.
+inline cudaError_t refuse_memory_call() {
+    return mode == cudaStreamCaptureModeRelaxed ? cudaSuccess : refuse_in_capture(captured);
+}
+
 }  // namespace detail
 
 }  // namespace simt
+
+inline cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+    std::swap(*mode, simt::detail::mode);
+    return cudaSuccess;
+}
 
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
     *stream = new CUstream_st{};

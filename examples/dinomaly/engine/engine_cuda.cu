@@ -61,7 +61,7 @@ void keep_gpu_choices() {
 }
 
 GpuMemory gpu_memory() {
-    return {backend::DeviceCache::statistics().held, backend::cuda::free_memory()};
+    return {backend::DeviceHeap::statistics().held, backend::cuda::free_memory()};
 }
 
 bool gpu_has_room(std::size_t bytes) {
@@ -69,7 +69,7 @@ bool gpu_has_room(std::size_t bytes) {
 }
 
 void trim_gpu_memory() {
-    backend::DeviceCache::trim();
+    backend::DeviceHeap::trim();
 }
 
 }  // namespace dinomaly::program

@@ -44,8 +44,9 @@ private:
     std::shared_ptr<GradNode<D>> node_;
 };
 
-/// A recorded op of inputs on the given devices, and its place in the graph; its result is on D.
-template <Device D, class Op, Device... Inputs> class OpNode final : public GradNode<D> {
+/// A recorded op whose result is on D, and its place in the graph. backward() takes these Gradients, a Gradient<Input>
+/// for each input, or one vector of them for any number of inputs.
+template <Device D, class Op, class... Gradients> class OpNode final : public GradNode<D> {
 public:
     explicit OpNode(Op op) : op_(std::move(op)) { this->name = op_->name; }
 
@@ -54,14 +55,14 @@ public:
         const Op op = *std::exchange(op_, std::nullopt);
         const Tensor<D> dy = std::exchange(this->grad, {});
         const Edges edges = std::exchange(this->inputs, {});
-        if (!dy.defined()) return;             // what came after did not depend on it smoothly
-        if constexpr (sizeof...(Inputs) == 0)  // any number of them
-            op.backward(dy, std::vector<Gradient<D>>(edges.begin(), edges.end()));
+        if (!dy.defined()) return;  // what came after did not depend on it smoothly
+        if constexpr ((requires { typename Gradients::iterator; } && ...))
+            op.backward(dy, Gradients(edges.begin(), edges.end())...);
         else
             [&]<std::size_t... i>(std::index_sequence<i...>) {
-                op.backward(dy, Gradient<Inputs>(edges[i])...);
+                op.backward(dy, Gradients(edges[i])...);
             }
-        (std::index_sequence_for<Inputs...>());
+        (std::index_sequence_for<Gradients...>());
     }
 
 private:
@@ -73,22 +74,23 @@ template <class Op, Device... Inputs> auto record(Op op, const Var<Inputs>&... i
     auto y = op.forward(inputs.value()...);
     using D = typename decltype(y)::device;
     if (!NoGrad::recording() || !(inputs.wants_grad() || ...)) return Var<D>(std::move(y));
-    auto node = std::make_shared<OpNode<D, Op, Inputs...>>(std::move(op));
+    auto node = std::make_shared<OpNode<D, Op, Gradient<Inputs>...>>(std::move(op));
     node->connect({inputs.node()...});
     return Var<D>(std::move(y), std::move(node));
 }
 
 /// The same for an op of any number of inputs, whose forward takes a vector of tensors.
-template <class Op, Device D> Var<D> record(Op op, const std::vector<Var<D>>& inputs) {
-    std::vector<Tensor<D>> values;
+template <class Op, Device Input> auto record(Op op, const std::vector<Var<Input>>& inputs) {
+    std::vector<Tensor<Input>> values;
     Edges edges;
-    for (const Var<D>& input : inputs) {
+    for (const Var<Input>& input : inputs) {
         values.push_back(input.value());
         edges.push_back(input.node());
     }
-    Tensor<D> y = op.forward(values);
-    if (!NoGrad::recording() || std::ranges::none_of(inputs, &Var<D>::wants_grad)) return y;
-    auto node = std::make_shared<OpNode<D, Op>>(std::move(op));
+    auto y = op.forward(values);
+    using D = typename decltype(y)::device;
+    if (!NoGrad::recording() || std::ranges::none_of(inputs, &Var<Input>::wants_grad)) return Var<D>(std::move(y));
+    auto node = std::make_shared<OpNode<D, Op, std::vector<Gradient<Input>>>>(std::move(op));
     node->connect(std::move(edges));
     return Var<D>(std::move(y), std::move(node));
 }

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <map>
@@ -29,53 +28,14 @@ struct BlockCacheStatistics {
 /// Freed blocks of a kind of memory, ready for reuse; one a process. Thread safe. Source has an alignment, take(bytes),
 /// which returns null when there is no more, give(block), and refuse(bytes), which throws.
 template <class Source> class BlockCache {
-    using FreeBlocks = std::map<std::size_t, std::vector<void*>>;
-
 public:
     ~BlockCache() { release(); }
 
     /// A block of at least `bytes`, aligned as Source says; it returns to the cache when the last handle goes.
     static std::shared_ptr<void> allocate(std::size_t bytes) {
         const std::shared_ptr<BlockCache>& cache = instance();
-        const std::size_t size = cache->keeps_ ? size_class(bytes) : std::max<std::size_t>(bytes, 1);
+        const std::size_t size = size_class(bytes);
         return {cache->take(size), [owner = cache, size](void* block) { owner->give(block, size); }};
-    }
-
-    /// Whether freed blocks are kept.
-    static bool keeps() { return instance()->keeps_; }
-    /// From now on blocks have the size that was asked for and go back at once, so that a memory checker sees overruns.
-    static void keep_nothing() {
-        instance()->keeps_ = false;
-        trim();
-    }
-
-    /// Blocks that are kept for one user; they go back to the cache with it.
-    class SetAside {
-    public:
-        SetAside() = default;
-        SetAside(SetAside&&) noexcept = default;
-        SetAside& operator=(SetAside&&) noexcept = default;
-        ~SetAside() {
-            if (free_ != nullptr) instance()->take_back(*free_);
-        }
-
-    private:
-        friend class BlockCache;
-        std::unique_ptr<FreeBlocks> free_;
-    };
-
-    /// Until stop_setting_aside() blocks that are freed wait for the holder of the result alone, and are handed out
-    /// first.
-    static SetAside set_aside() {
-        SetAside blocks;
-        blocks.free_ = std::make_unique<FreeBlocks>();
-        const std::lock_guard lock(instance()->mutex_);
-        instance()->aside_ = blocks.free_.get();
-        return blocks;
-    }
-    static void stop_setting_aside() {
-        const std::lock_guard lock(instance()->mutex_);
-        instance()->aside_ = nullptr;
     }
 
     static BlockCacheStatistics statistics() {
@@ -101,10 +61,7 @@ private:
     void* take(std::size_t size) {
         {
             const std::lock_guard lock(mutex_);
-            for (FreeBlocks* blocks : {aside_, &free_}) {
-                if (blocks == nullptr) continue;
-                const auto free = blocks->find(size);
-                if (free == blocks->end() || free->second.empty()) continue;
+            if (const auto free = free_.find(size); free != free_.end() && !free->second.empty()) {
                 void* block = free->second.back();
                 free->second.pop_back();
                 statistics_.in_use += size;
@@ -127,17 +84,7 @@ private:
     void give(void* block, std::size_t size) {
         const std::lock_guard lock(mutex_);
         statistics_.in_use -= size;
-        if (keeps_) {
-            (aside_ != nullptr ? *aside_ : free_)[size].push_back(block);
-        } else {
-            Source::give(block);
-            statistics_.held -= size;
-        }
-    }
-
-    void take_back(const FreeBlocks& blocks) {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [size, list] : blocks) free_[size].insert(free_[size].end(), list.begin(), list.end());
+        free_[size].push_back(block);
     }
 
     void release() {
@@ -151,9 +98,7 @@ private:
     }
 
     std::mutex mutex_;
-    std::atomic<bool> keeps_ = true;
-    FreeBlocks free_;
-    FreeBlocks* aside_ = nullptr;
+    std::map<std::size_t, std::vector<void*>> free_;
     BlockCacheStatistics statistics_;
 };
 

@@ -203,7 +203,7 @@ public:
     std::shared_ptr<void> stand_in() const {
         const std::int64_t count = (p_.batch - 1) * p_.d.batch_stride + (p_.m - 1) * p_.d.stride + p_.n;
         const auto bytes = static_cast<std::size_t>(count * p_.d.element_bytes());
-        std::shared_ptr<void> memory = DeviceCache::allocate(bytes);
+        std::shared_ptr<void> memory = DeviceHeap::allocate(bytes);
         expect_success(cudaMemsetAsync(memory.get(), 0, bytes, stream()), "cudaMemsetAsync");
         return memory;
     }

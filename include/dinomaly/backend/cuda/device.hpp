@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuda<T>: memory of the current GPU from a cache of blocks, and copies on the compute stream.
+// Cuda<T>: memory of the current GPU from a heap of slabs, and copies on the compute stream.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
-#include "dinomaly/backend/block_cache.hpp"
 #include "dinomaly/backend/cuda/runtime.hpp"
 #include "dinomaly/backend/cuda/staging.hpp"
+#include "dinomaly/backend/slab_heap.hpp"
 #include "dinomaly/core/bfloat16.hpp"
 #include "dinomaly/core/concepts.hpp"
 
@@ -20,6 +20,7 @@ struct DeviceMemory {
     static constexpr std::size_t alignment = 512;
 
     static void* take(std::size_t bytes) {
+        const cuda::MayAllocate while_recording;
         void* block = nullptr;
         const cudaError_t status = cudaMalloc(&block, bytes);
         if (status == cudaErrorMemoryAllocation) {
@@ -30,7 +31,10 @@ struct DeviceMemory {
         return block;
     }
     /// At the end of a program the driver may be gone before the last block; that is no error.
-    static void give(void* block) { static_cast<void>(cudaFree(block)); }
+    static void give(void* block) {
+        const cuda::MayAllocate while_recording;
+        static_cast<void>(cudaFree(block));
+    }
     [[noreturn]] static void refuse(std::size_t bytes) {
         std::size_t free = 0, total = 0;
         cuda::expect_success(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
@@ -39,13 +43,13 @@ struct DeviceMemory {
     }
 };
 
-using DeviceCache = BlockCache<DeviceMemory>;
+using DeviceHeap = SlabHeap<DeviceMemory>;
 
 namespace cuda {
 
 /// Memory on the GPU for `count` elements that lasts as long as the handle; not initialised.
 template <class T> std::shared_ptr<T> scratch(std::int64_t count) {
-    return std::static_pointer_cast<T>(DeviceCache::allocate(static_cast<std::size_t>(count) * sizeof(T)));
+    return std::static_pointer_cast<T>(DeviceHeap::allocate(static_cast<std::size_t>(count) * sizeof(T)));
 }
 
 template <class T> __global__ void fill_kernel(std::int64_t count, T* target, T value) {
@@ -65,7 +69,7 @@ template <class T> struct Cuda {
     using compute_type = float;
     using full = Cuda<float>;
 
-    static std::shared_ptr<void> allocate(std::size_t bytes) { return backend::DeviceCache::allocate(bytes); }
+    static std::shared_ptr<void> allocate(std::size_t bytes) { return backend::DeviceHeap::allocate(bytes); }
     static void zero(void* target, std::size_t bytes) {
         if (bytes != 0)
             backend::cuda::expect_success(cudaMemsetAsync(target, 0, bytes, backend::cuda::stream()),

@@ -20,20 +20,21 @@ namespace cuda {
 /// Work of the stream, recorded once.
 class Graph {
 public:
-    /// Records what body() hands to the stream, without running it. Throws Error when it waits for the stream or asks
-    /// for memory that the cache does not have.
-    template <class Body> explicit Graph(const Body& body) : blocks_(DeviceCache::set_aside()) {
+    /// Records what body() hands to the stream, without running it; `bytes` of memory are what it will need. Throws
+    /// Error when it waits for the stream.
+    template <class Body> Graph(const Body& body, std::size_t bytes) : region_(DeviceHeap::region(bytes)) {
         expect_success(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
         cudaGraph_t recorded = nullptr;
+        DeviceHeap::enter(region_);
         try {
             body();
         } catch (...) {
             static_cast<void>(cudaStreamEndCapture(stream(), &recorded));
             if (recorded != nullptr) static_cast<void>(cudaGraphDestroy(recorded));
-            DeviceCache::stop_setting_aside();
+            DeviceHeap::leave();
             throw;
         }
-        DeviceCache::stop_setting_aside();
+        DeviceHeap::leave();
         expect_success(cudaStreamEndCapture(stream(), &recorded), "cudaStreamEndCapture");
         const cudaError_t status = cudaGraphInstantiate(&runnable_, recorded, 0);
         static_cast<void>(cudaGraphDestroy(recorded));
@@ -47,7 +48,7 @@ public:
     void launch() const { expect_success(cudaGraphLaunch(runnable_, stream()), "cudaGraphLaunch"); }
 
 private:
-    DeviceCache::SetAside blocks_;
+    DeviceHeap::Region region_;
     cudaGraphExec_t runnable_ = nullptr;
 };
 
@@ -74,10 +75,14 @@ public:
     template <class Body> void run(const Body& body) {
         if (graph_ != nullptr) {
             graph_->launch();
-        } else if (!DeviceCache::keeps() || runs_++ < ordinary_runs) {
+        } else if (!DeviceHeap::keeps() || runs_++ < ordinary_runs) {
+            const std::size_t before = DeviceHeap::statistics().in_use;
+            DeviceHeap::restart_peak();
             body();
+            bytes_ = DeviceHeap::statistics().peak - before;
         } else {
-            graph_ = std::make_unique<cuda::Graph>(body);
+            DeviceHeap::trim();  // the last run's memory
+            graph_ = std::make_unique<cuda::Graph>(body, bytes_);
             graph_->launch();
         }
     }
@@ -93,6 +98,7 @@ private:
 
     std::unique_ptr<cuda::Graph> graph_;
     int runs_ = 0;
+    std::size_t bytes_ = 0;  // that the last run needed at its peak
 };
 
 }  // namespace dinomaly::inline DINOMALY_ABI::backend

@@ -45,6 +45,21 @@ inline bool is_recording() {
     return status != cudaStreamCaptureStatusNone;
 }
 
+/// While one lives, this thread may ask for memory although work is being recorded: that is no part of the work.
+class MayAllocate {
+public:
+    MayAllocate() { exchange(); }
+    ~MayAllocate() { exchange(); }
+    MayAllocate(const MayAllocate&) = delete;
+    MayAllocate& operator=(const MayAllocate&) = delete;
+
+private:
+    /// Without a driver, as at the end of a program, it does not matter that this fails.
+    void exchange() { static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode_)); }
+
+    cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
 /// Blocks of a launch and threads of a block, and the bytes of dynamic shared memory that a block has.
 struct Layout {
     dim3 blocks, threads;
