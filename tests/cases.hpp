@@ -180,7 +180,8 @@ template <class Visit> void reduce_cases(const Visit& visit) {
     for (const Shape& shape : {Shape{3, 5, 7}, Shape{2, 3, 4, 5}, Shape{2, 300, 1, 301}})
         visit(Case{"sum over middle axes", {draw(shape)}, sum_middle});
     const auto sum_first = [](const auto& in) { return sum(in[0], {0}); };
-    for (const Shape& shape : {Shape{70001, 3}, Shape{33, 1}}) visit(Case{"sum over rows", {draw(shape)}, sum_first});
+    for (const Shape& shape : {Shape{70001, 3}, Shape{33, 1}, Shape{100, 45}, Shape{16, 64}})
+        visit(Case{"sum over rows", {draw(shape)}, sum_first});
     visit(Case{"mean", {draw({3, 5, 7})}, [](const auto& in) { return mean(in[0]); }});
     visit(Case{"mean over axes", {draw({3, 5, 7})}, [](const auto& in) { return mean(in[0], {-2}); }});
     visit(Case{"amax", {draw({5, 301})}, [](const auto& in) { return amax(in[0], {1}); }});

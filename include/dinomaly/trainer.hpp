@@ -56,7 +56,8 @@ public:
           encoder_(encoder ? std::move(encoder) : std::make_shared<const FrozenEncoder<D>>(model)),
           schedule_(schedule_of(config, config.lr)),
           neck_schedule_(schedule_of(config, config.neck_lr > 0 ? config.neck_lr : config.lr)),
-          optimizer_(trainable(model), config.optimizer, model.config.neck > 0 ? neck_parameters : 0) {
+          optimizer_(trainable(model), config.optimizer, model.config.neck > 0 ? neck_parameters : 0),
+          rounded_(values(model)) {
         check(config.dropout >= 0 && config.dropout < 1, "train", "dropout ", config.dropout, ", 0 <= p < 1 expected");
         check(config.iterations > 0 && config.warmup >= 0 && config.hard_mining_ramp >= 0, "train", config.iterations,
               " iterations, warm-up ", config.warmup, ", ramp ", config.hard_mining_ramp, ": none below zero expected");
@@ -177,6 +178,7 @@ private:
     /// The step itself; all of it may be recorded.
     void run(const anomaly::Groups<D>& features) {
         const nn::Noise noise{config_.dropout, config_.seed, 0, streams_.data()};
+        [[maybe_unused]] const auto rounded = rounded_.round();
         const anomaly::Groups<Full<D>> en = model_.features.targets(features),
                                        de = model_.features.restored(model_.decode(features, noise));
         const Var<Full<D>> loss = anomaly::loose_loss(en, de, hard_, config_.easy_factor);
@@ -218,6 +220,12 @@ private:
         return all;
     }
 
+    static std::vector<Tensor<Full<D>>> values(Dinomaly<D>& model) {
+        std::vector<Tensor<Full<D>>> all;
+        for (const Param<D>& p : parameters(model)) all.push_back(p.value());
+        return all;
+    }
+
     static std::vector<Param<D>> trainable(Dinomaly<D>& model) {
         auto trained = model.trained();
         nn::unfreeze(trained);
@@ -229,6 +237,7 @@ private:
     std::shared_ptr<const FrozenEncoder<D>> encoder_;
     Schedule schedule_, neck_schedule_;
     optim::StableAdamW<Full<D>> optimizer_;
+    backend::RoundedWeights<D> rounded_;
     std::int64_t iteration_ = 0;
     double lr_ = 0;
 

@@ -202,6 +202,7 @@ struct Product {
         if (beta != 0) expect_held(c, c_layout);
         expect_held(d, d_layout);
         if (d == a || d == b) detail::fail("cublasLtMatmul: D is written over an operand");
+        ++counts().products;
         if (!options().runs) return;
         for (std::int64_t i = 0; i < d_layout.batch; ++i) compute(algorithm, i);
     }

@@ -66,6 +66,7 @@ inline bool may_launch(const cudaLaunchConfig_t& config) {
 
 /// Runs the grid; `body` is the kernel with its arguments.
 inline void run_grid(dim3 grid, dim3 threads, std::size_t shared_bytes, const std::function<void()>& body) {
+    ++counts().kernels;
     if (!options().runs) return;
     Block block(threads, shared_bytes, body);
     gridDim = grid;

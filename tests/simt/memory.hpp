@@ -39,7 +39,7 @@ public:
         if (bytes > free_bytes()) return nullptr;
         void* const place = ::operator new(bytes, alignment, std::nothrow);
         if (!place) return nullptr;
-        std::memset(place, poison, bytes);
+        if (options().runs) std::memset(place, poison, bytes);
         sizes_.emplace(static_cast<std::byte*>(place), bytes);
         used_ += bytes;
         return place;

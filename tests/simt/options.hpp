@@ -26,13 +26,22 @@ struct Options {
     Copies copies = Copies::at_issue;
     std::uint64_t seed = 1;
     std::size_t device_bytes = std::size_t{8} << 30;  // cudaMalloc fails beyond
-    bool runs = true;                                 // false: kernels and products are launched in name only
+    bool runs = true;  // false: kernels and products are counted, not run, and new memory holds anything
 };
 
 /// The options of the launches to come.
 inline Options& options() {
     static Options current;
     return current;
+}
+
+/// What the device was told to do so far.
+struct Counts {
+    std::uint64_t kernels = 0, products = 0;
+};
+inline Counts& counts() {
+    static Counts so_far;
+    return so_far;
 }
 
 /// A kernel that would hang, or would do what the hardware leaves undefined.

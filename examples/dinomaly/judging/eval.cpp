@@ -59,7 +59,7 @@ MemoryUse memory_use(const Engine& engine, const std::vector<vision::ClassData>&
                   .crop = engine.sizes().crop,
                   .batch = static_cast<std::int64_t>(EvaluateOptions{}.batch),
                   .element_size = engine.element_size(),
-                  .batch_at_once = engine.target().gpu.has_value(),
+                  .on_gpu = engine.target().gpu.has_value(),
                   .batches_waiting = static_cast<std::int64_t>(vision::LoaderLimits{}.batches_ahead) + 1};
     for (const vision::ClassData& data : classes)
         use.judged = std::max(use.judged, static_cast<std::int64_t>(data.test.size()));

@@ -217,7 +217,7 @@ Engine open_engine(const PredictOptions& options, const Target& target) {
                   .crop = engine.sizes().crop,
                   .batch = engine.tile() == vision::PictureSize{} ? 1 : 4,  // windows judged together
                   .element_size = engine.element_size(),
-                  .batch_at_once = engine.target().gpu.has_value()},
+                  .on_gpu = engine.target().gpu.has_value()},
                  options.memory_limit);
     if (std::isnan(options.thresholds.image))
         warn_of_other_fusion(engine, fusion_of(object_rules().at(options.object)));

@@ -33,7 +33,7 @@ MemoryUse memory_use(const Plan& plan, const Engine& engine) {
     MemoryUse use{.crop = engine.sizes().crop,
                   .batch = 1,
                   .element_size = engine.element_size(),
-                  .batch_at_once = engine.target().gpu.has_value()};
+                  .on_gpu = engine.target().gpu.has_value()};
     for (const auto& batch : plan.batches) use.batch = std::max(use.batch, static_cast<std::int64_t>(batch.size()));
     use.batches_waiting = static_cast<std::int64_t>(vision::LoaderLimits{}.batches_ahead) + 1;
     for (const vision::ClassData& data : plan.classes)

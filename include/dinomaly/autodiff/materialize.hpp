@@ -58,7 +58,8 @@ public:
 
     /// Gives each leaf that wants a gradient a place to write it to, with room for `parts` sums where it is repeated.
     /// The gradient of the product's value goes to *dz when dz is given. Returns whether a pass over the formula is
-    /// needed. With hands_on a leaf that is only added gets the arriving tensor instead, from end_push.
+    /// needed. With hands_on a leaf that is only added gets the arriving tensor instead, from end_push, unless it has a
+    /// gradient of its own to add to already: the pass that reads dy does that, too.
     bool begin_push(std::int64_t parts, bool hands_on = true, Tensor<D>* dz = nullptr) {
         hands_on_ = hands_on && std::same_as<Out, D>;
         bool runs = false;
@@ -66,7 +67,13 @@ public:
             const Site<D>& site = sites_[i];
             Place& place = places_[i];
             if (site.is_product ? dz == nullptr : !site.wants_grad()) continue;
-            if (takes_arriving(site)) continue;
+            if (takes_arriving(site)) {
+                if (site.is_product) continue;
+                if (!site.node->grad.unique()) {
+                    handed_on_.push_back(&site);
+                    continue;
+                }
+            }
             runs = true;
             if (site.is_product) {
                 *dz = Tensor<D>(site.shape);
@@ -98,8 +105,7 @@ public:
                 sum.site->full_node->accumulate(std::move(total));
         }
         if constexpr (std::same_as<Out, D>)
-            for (const Site<D>& site : sites_)
-                if (site.node != nullptr && takes_arriving(site)) site.node->accumulate(dy.reshape(site.shape));
+            for (const Site<D>* site : handed_on_) site->node->accumulate(dy.reshape(site->shape));
     }
 
     /// Pushes dy to every leaf that wants a gradient.
@@ -131,6 +137,7 @@ private:
     Sites<D> sites_;
     std::vector<Place> places_;
     std::vector<Sum> sums_;
+    std::vector<const Site<D>*> handed_on_;
     Grid grid_;
     bool hands_on_ = false;
 };

@@ -104,6 +104,15 @@ struct AdamScalars {
 /// All parameters' clipping and StableAdamW at once.
 template <class D> class AdamTensors;
 
+/// Trained parameters as products read them during a step: most devices' as they are, others' rounded once.
+template <class D> class RoundedWeights {
+public:
+    struct AsTheyAre {};
+
+    template <class Tensors> explicit RoundedWeights(const Tensors&) {}
+    [[nodiscard]] AsTheyAre round() const { return {}; }
+};
+
 /// All gradients of a layer norm in one pass.
 template <class D> struct LayerNormPass;
 

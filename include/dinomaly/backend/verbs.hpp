@@ -46,6 +46,7 @@
 #include "dinomaly/backend/cuda/product.hpp"
 #include "dinomaly/backend/cuda/reduce.hpp"
 #include "dinomaly/backend/cuda/replay.hpp"
+#include "dinomaly/backend/cuda/rounded.hpp"
 #include "dinomaly/backend/cuda/rows.hpp"
 #include "dinomaly/backend/cuda/select.hpp"
 #include "dinomaly/backend/cuda/stable_adamw.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // average: the mean of tensors of one shape, in full precision and in one pass; dx_i = dy / n for each of them.
-// Backward keeps the shape alone.
+// Backward keeps nothing.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "dinomaly/autodiff/record.hpp"
-#include "dinomaly/core/expr.hpp"
+#include "dinomaly/ops/arithmetic.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI {
 
@@ -35,26 +35,6 @@ template <class S, class T> struct Average {
     }
 };
 
-/// One row of the gradients dx_i = or += share dy.
-template <class S, class T> struct AverageGradient {
-    std::array<S*, most_averaged> dxs;
-    std::array<bool, most_averaged> adds;
-    std::int64_t count, cols;
-    T share;
-    const T* dy;
-
-    template <class Lane> DINOMALY_HD void operator()(const Lane& lane, std::int64_t row) const {
-        const std::int64_t first = row * cols;
-        lane.each(cols, [&](auto at) {
-            const Packet<T> d = at.load(dy + first) * Packet<T>(share);
-            for (std::int64_t i = 0; i < count; ++i) {
-                S* const dx = dxs[static_cast<std::size_t>(i)] + first;
-                at.store(dx, adds[static_cast<std::size_t>(i)] ? at.load(dx) + d : d);
-            }
-        });
-    }
-};
-
 }  // namespace kernel
 
 namespace op {
@@ -63,32 +43,25 @@ template <Device D> struct Average {
     static constexpr const char* name = "average";
     using S = typename D::value_type;
     using T = typename D::compute_type;
-    Shape shape = {};
 
     Tensor<Full<D>> forward(const std::vector<Tensor<D>>& xs) {
-        shape = xs.front().shape();
-        kernel::Average<S, T> average{{}, static_cast<std::int64_t>(xs.size()), cols(), share(xs.size()), nullptr};
-        std::ranges::transform(xs, average.xs.begin(), [](const Tensor<D>& x) { return x.data(); });
+        const Shape& shape = xs.front().shape();
         Tensor<Full<D>> y(shape);
-        average.y = y.data();
-        backend::rows(D{}, rows(), cols(), average);
+        if (y.count() == 0) return y;
+        const std::int64_t cols = shape.rank() == 0 ? 1 : shape[-1];
+        kernel::Average<S, T> average{{},
+                                      static_cast<std::int64_t>(xs.size()),
+                                      cols,
+                                      static_cast<T>(1 / static_cast<double>(xs.size())),
+                                      y.data()};
+        std::ranges::transform(xs, average.xs.begin(), [](const Tensor<D>& x) { return x.data(); });
+        backend::rows(D{}, y.count() / cols, cols, average);
         return y;
     }
     void backward(const Tensor<Full<D>>& dy, const std::vector<Gradient<D>>& dxs) const {
-        kernel::AverageGradient<S, T> gradient{{}, {}, 0, cols(), share(dxs.size()), dy.data()};
-        for (const Gradient<D>& dx : dxs) {
-            if (!dx) continue;
-            const GradTarget<D> target = dx.target(shape);
-            const auto i = static_cast<std::size_t>(gradient.count++);
-            gradient.dxs[i] = target.data, gradient.adds[i] = target.adds;
-        }
-        backend::rows(D{}, rows(), cols(), gradient);
+        const Var<D> dx = in<D>(Var<Full<D>>(dy)) * (1 / static_cast<double>(dxs.size()));
+        for (const Gradient<D>& each : dxs) each.accumulate(dx.value());  // one tensor for all that want it
     }
-
-private:
-    static T share(std::size_t count) { return static_cast<T>(1 / static_cast<double>(count)); }
-    std::int64_t cols() const { return shape.rank() == 0 ? 1 : shape[-1]; }
-    std::int64_t rows() const { return shape.count() / std::max<std::int64_t>(cols(), 1); }
 };
 
 }  // namespace op

@@ -59,10 +59,11 @@ private:
     std::shared_ptr<const float> bias_;
 };
 
-/// y = (x - mean) / sqrt(variance + eps) for each row.
+/// y = (x - mean) / sqrt(variance + eps) for each row, and sum += x where sum is not null.
 template <class Y> struct NormalizeRows {
     const float* x;
     Y* y;
+    float* sum;
     std::int64_t cols;
     float eps;
 
@@ -76,7 +77,12 @@ template <class Y> struct NormalizeRows {
             return d * d;
         }) / count;
         const Packet<float> scale(1.0F / math::sqrt(variance + eps));
-        lane.each(cols, [&](auto at) { at.store(to, (at.load(from) - mean) * scale); });
+        float* const added = sum == nullptr ? nullptr : sum + row * cols;
+        lane.each(cols, [&](auto at) {
+            const Packet<float> value = at.load(from);
+            at.store(to, (value - mean) * scale);
+            if (added != nullptr) at.store(added, at.load(added) + value);
+        });
     }
 };
 
@@ -161,12 +167,13 @@ void frozen_blocks(Cuda<A>, const std::vector<FrozenBlock<cuda::FrozenLinear<A>>
     const std::int64_t rows = batch * tokens, width = blocks[0].qkv.in();
     const std::shared_ptr<A> normal = cuda::scratch<A>(rows * width), qkv = cuda::scratch<A>(rows * 3 * width),
                              mixed = cuda::scratch<A>(rows * width);
-    const auto normalize = [&](double eps) {
-        backend::rows(Cuda<A>{}, rows, width, cuda::NormalizeRows<A>{x, normal.get(), width, static_cast<float>(eps)});
+    const auto normalize = [&](double eps, float* sum) {
+        backend::rows(Cuda<A>{}, rows, width,
+                      cuda::NormalizeRows<A>{x, normal.get(), sum, width, static_cast<float>(eps)});
     };
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         const FrozenBlock<cuda::FrozenLinear<A>>& block = blocks[i];
-        normalize(block.norm1_eps);
+        normalize(block.norm1_eps, i == 0 ? nullptr : sums[i - 1]);  // which reads the last block's output anyway
         block.qkv.apply(rows, static_cast<const A*>(normal.get()), qkv.get(), 3 * width);
         const AttentionSizes sizes{batch, tokens, block.heads, width / block.heads};
         if (places.rotation.patches > 0)
@@ -177,10 +184,11 @@ void frozen_blocks(Cuda<A>, const std::vector<FrozenBlock<cuda::FrozenLinear<A>>
             attention_forward(Cuda<A>{}, sizes, qkv.get(), mixed.get(), static_cast<float*>(nullptr),
                               places.biases.empty() ? nullptr : places.biases[i]);
         block.proj.apply(rows, static_cast<const A*>(mixed.get()), x, width, x);
-        normalize(block.norm2_eps);
+        normalize(block.norm2_eps, nullptr);
         cuda::run_mlp(block.mlp, rows, static_cast<const A*>(normal.get()), x, true);
-        if (sums[i] != nullptr) add(Cuda<float>{}, rows * width, sums[i], x, sums[i]);
     }
+    if (sums[blocks.size() - 1] != nullptr)
+        add(Cuda<float>{}, rows * width, sums[blocks.size() - 1], x, sums[blocks.size() - 1]);
 }
 
 /// The tokens of pictures: rows of x, `x_stride` elements from picture to picture, = the projected patches plus their

@@ -3,7 +3,7 @@
 // the same with a bias and a residual taken up before the result is rounded.
 //
 // The products are cuBLASLt's (backend/cuda/blas.hpp), summed in float. Both operands are of one type: bfloat16 into
-// bfloat16 or float, or float into float. Weights are rounded where they change, once, not by every product.
+// bfloat16 or float, or float into float. Trained weights are rounded once a step (backend/cuda/rounded.hpp).
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,7 @@
 //
 // The library's product writes z where the result goes, and the formula that follows is a map over it, in place; a bias
 // and a residual alone the product takes up itself. What stands before is computed into scratch memory that the product
-// reads. In bfloat16 the product's value is rounded once
-// before the formula, where the CPU keeps its sums.
+// reads. In bfloat16 the product's value is rounded once before the formula, where the CPU keeps its sums.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +12,7 @@
 
 #include "dinomaly/backend/cuda/gemm.hpp"
 #include "dinomaly/backend/cuda/map.hpp"
+#include "dinomaly/backend/cuda/rounded.hpp"
 #include "dinomaly/backend/operands.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
@@ -26,6 +26,8 @@ public:
         if constexpr (std::is_same_v<S, T>) {
             data_ = data;
         } else {
+            if constexpr (std::is_same_v<S, float>)
+                if (data_ = UsesRounded::copy_of(data); data_ != nullptr) return;
             Grid line;
             line.cols = count;
             kernel::TensorLeaf<S, float> leaf;
