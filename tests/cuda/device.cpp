@@ -3,7 +3,6 @@
 #define BOOST_TEST_MODULE cuda_device
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -15,21 +14,29 @@ using D = Cuda<float>;
 
 namespace {
 
+/// Numbers that floats hold exactly, and no two of which in a row are the same.
 std::vector<float> rising(std::int64_t count, float first) {
     std::vector<float> values(static_cast<std::size_t>(count));
-    std::iota(values.begin(), values.end(), first);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = first + static_cast<float>(i % 99991);
     return values;
+}
+
+__global__ void add_kernel(std::int64_t count, float* sum, const float* x) {
+    const std::int64_t i = backend::cuda::thread_index();
+    if (i < count) sum[i] += x[i];
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(what_goes_up_comes_down) {
     constexpr std::int64_t staged = backend::cuda::Staging::least / sizeof(float);
-    for (const std::int64_t count : {std::int64_t{0}, std::int64_t{1}, std::int64_t{7}, staged - 1, staged, staged + 1})
+    constexpr std::int64_t piece = backend::cuda::Staging::piece / sizeof(float);
+    for (const std::int64_t count : {std::int64_t{0}, std::int64_t{1}, std::int64_t{7}, staged - 1, staged, staged + 1,
+                                     piece - 1, piece, piece + 1, 2 * piece + 7})
         BOOST_TEST((Tensor<D>({count}, rising(count, 3)).to_vector() == rising(count, 3)), count << " values");
 }
 
-/// More of them than there are pinned buffers, of growing size; each source is changed as soon as it was handed over.
+/// More of them than there are buffers, of growing size; each source is changed as soon as it was handed over.
 BOOST_AUTO_TEST_CASE(uploads_do_not_disturb_each_other) {
     std::vector<Tensor<D>> tensors;
     std::vector<float> source;
@@ -41,6 +48,38 @@ BOOST_AUTO_TEST_CASE(uploads_do_not_disturb_each_other) {
     for (int i = 0; i < 10; ++i)
         BOOST_TEST(
             (tensors[static_cast<std::size_t>(i)].to_vector() == rising(20000 + 5000 * i, static_cast<float>(i))));
+}
+
+/// So many that every buffer is filled several times before the first tensor is asked for.
+BOOST_AUTO_TEST_CASE(a_buffer_is_filled_again_when_its_content_was_taken) {
+    constexpr std::int64_t count = 30000;
+    constexpr std::size_t uploads = 5 * backend::cuda::Staging::buffers + 1;
+    std::vector<Tensor<D>> tensors(uploads);
+    for (Tensor<D>& tensor : tensors) tensor = Tensor<D>({count});
+    for (std::size_t i = 0; i < uploads; ++i) {
+        std::vector<float> source = rising(count, static_cast<float>(i));
+        D::upload(tensors[i].data(), source.data(), source.size() * sizeof(float));
+        source.assign(source.size(), -1.0F);
+    }
+    for (std::size_t i = 0; i < uploads; ++i)
+        BOOST_TEST((tensors[i].to_vector() == rising(count, static_cast<float>(i))), "upload " << i);
+}
+
+/// Each takes the memory of the one before, which kernels that were handed out earlier still read.
+BOOST_AUTO_TEST_CASE(uploads_keep_their_place_among_kernels) {
+    constexpr std::int64_t most = 40000;
+    constexpr int threads = 256;
+    const Tensor<D> sum = zeros<D>({most});
+    std::vector<float> expected(most);
+    for (int i = 0; i < 12; ++i) {
+        const std::int64_t count = i % 3 == 0 ? 100 : most - 1000 * i;  // some too short for the buffers
+        std::vector<float> source = rising(count, static_cast<float>(i));
+        const Tensor<D> x({count}, source);
+        backend::cuda::launch({backend::cuda::blocks_for(count, threads), threads}, add_kernel, count,
+                              Tensor<D>(sum).data(), x.data());
+        for (std::size_t k = 0; k < source.size(); ++k) expected[k] += source[k];
+    }
+    BOOST_TEST((sum.to_vector() == expected));
 }
 
 BOOST_AUTO_TEST_CASE(filling_and_copying) {

@@ -4,8 +4,9 @@
 //   for_each_schedule(f)   f(), or f(name), once on a GPU; in the emulation once for each way of running threads and
 //   copies
 //
-// Without a GPU such a test says so and ends as skipped. DINOMALY_EXACT_BLOCKS=1 gives tensors memory of exactly their
-// size, for compute-sanitizer; in the emulation the address sanitizer does.
+// In the emulation streams do nothing before something waits for them, so that a missing wait shows. Without a GPU such
+// a test says so and ends as skipped. DINOMALY_EXACT_BLOCKS=1 gives tensors memory of exactly their size, for
+// compute-sanitizer; in the emulation the address sanitizer does.
 #pragma once
 
 #include <boost/test/unit_test.hpp>
@@ -29,10 +30,17 @@ struct NeedsGpu {
             std::cout << "skipped: no GPU here (" << cudaGetErrorString(status) << ")\n";
             std::exit(77);
         }
+#ifdef DINOMALY_SIMT
+        ::simt::options().streams = ::simt::Streams::late;
+#endif
 #ifdef __SANITIZE_ADDRESS__
         backend::DeviceHeap::keep_nothing();
 #endif
         if (std::getenv("DINOMALY_EXACT_BLOCKS") != nullptr) backend::DeviceHeap::keep_nothing();
+    }
+    /// What no test waited for is done while all that it needs is there: memory is given back as the program ends.
+    ~NeedsGpu() {
+        static_cast<void>(cudaDeviceSynchronize());
     }
 };
 BOOST_TEST_GLOBAL_FIXTURE(NeedsGpu);

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -302,45 +303,153 @@ BOOST_AUTO_TEST_CASE(bits_are_read_as_the_device_reads_them) {
 }
 
 BOOST_AUTO_TEST_CASE(pinned_memory_goes_to_the_device_and_back) {
-    float* pinned = nullptr;
-    expect_success(cudaMallocHost(&pinned, 4 * sizeof(float)));
-    const DeviceArray<float> x(4);
-    std::iota(pinned, pinned + 4, 1.0F);
-    expect_success(cudaMemcpyAsync(x.data(), pinned, 4 * sizeof(float), cudaMemcpyHostToDevice));
-    launch({1, 4}, scale, x.data(), 3.0F);
-    expect_success(cudaMemcpyAsync(pinned, x.data(), 4 * sizeof(float), cudaMemcpyDeviceToHost));
-    expect_success(cudaDeviceSynchronize());
-    BOOST_TEST(std::vector<float>(pinned, pinned + 4) == (std::vector<float>{3, 6, 9, 12}));
-    expect_success(cudaFreeHost(pinned));
+    for_both_streams([](const std::string& name) {
+        const PinnedArray pinned(4);
+        const DeviceArray<float> x(4);
+        std::iota(pinned.data(), pinned.data() + 4, 1.0F);
+        expect_success(cudaMemcpyAsync(x.data(), pinned.data(), 4 * sizeof(float), cudaMemcpyHostToDevice));
+        launch({1, 4}, scale, x.data(), 3.0F);
+        expect_success(cudaMemcpyAsync(pinned.data(), x.data(), 4 * sizeof(float), cudaMemcpyDeviceToHost));
+        expect_success(cudaDeviceSynchronize());
+        BOOST_TEST(std::vector<float>(pinned.data(), pinned.data() + 4) == (std::vector<float>{3, 6, 9, 12}), name);
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_late_stream_works_when_something_waits_for_it) {
+    const OptionsGuard guard;
+    options().streams = Streams::late;
+    void* memory = nullptr;
+    float taken = 0;
+    const DeviceArray<float> other(1);
+    const Event end;
+    cudaStream_t stream = nullptr;
+    const DeviceArray<float> x(std::vector<float>{1});
+    const std::vector<std::function<cudaError_t()>> waits{
+        [&] { return cudaStreamSynchronize(stream); },
+        [&] { return cudaEventSynchronize(end); },
+        [&] { return cudaDeviceSynchronize(); },
+        [&] { return cudaMemcpyAsync(&taken, x.data(), sizeof taken, cudaMemcpyDeviceToHost, stream); },
+        [&] { return cudaMalloc(&memory, 4) == cudaSuccess ? cudaFree(memory) : cudaErrorMemoryAllocation; },
+        [&] { return cudaMallocHost(&memory, 4) == cudaSuccess ? cudaFreeHost(memory) : cudaErrorMemoryAllocation; },
+        [&] { return cudaStreamDestroy(stream); },
+    };
+    for (std::size_t i = 0; i < waits.size(); ++i) {
+        if (i == 0 || i + 1 == waits.size()) expect_success(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+        const float before = *x.data();  // memory of the device is the host's here
+        launch({1, 1, 0, stream}, scale, x.data(), 2.0F);
+        expect_success(cudaEventRecord(end, stream));
+        expect_success(cudaMemcpy(other.data(), &before, sizeof before, cudaMemcpyHostToDevice));  // is not of it
+        BOOST_TEST(*x.data() == before, "wait " << i);
+        BOOST_TEST(cudaEventQuery(end) == cudaErrorNotReady);
+        expect_success(waits[i]());
+        BOOST_TEST(*x.data() == 2 * before, "wait " << i);
+        BOOST_TEST(cudaEventQuery(end) == cudaSuccess);
+    }
+    BOOST_TEST(taken == 16.0F);
+    BOOST_TEST(cudaGetLastError() == cudaErrorNotReady);
+}
+
+/// The work before the record, and none behind it.
+BOOST_AUTO_TEST_CASE(an_event_is_waited_for_as_it_was_recorded_last) {
+    const OptionsGuard guard;
+    options().streams = Streams::late;
+    const Stream first, second;
+    const Event event;
+    const DeviceArray<float> x(std::vector<float>{1}), y(1);
+    expect_success(cudaEventSynchronize(event));        // never recorded:
+    expect_success(cudaStreamWaitEvent(first, event));  // nothing to wait for
+
+    launch({1, 1, 0, first}, scale, x.data(), 2.0F);
+    expect_success(cudaEventRecord(event, first));
+    launch({1, 1, 0, first}, scale, x.data(), 3.0F);
+    expect_success(cudaEventSynchronize(event));
+    BOOST_TEST(*x.data() == 2.0F);
+
+    expect_success(cudaEventRecord(event, first));
+    expect_success(cudaStreamWaitEvent(second, event));
+    launch({1, 1, 0, first}, scale, x.data(), 5.0F);
+    expect_success(cudaEventRecord(event, first));
+    expect_success(cudaMemcpyAsync(y.data(), x.data(), sizeof(float), cudaMemcpyDeviceToDevice, second));
+    expect_success(cudaStreamSynchronize(second));
+    BOOST_TEST(*y.data() == 6.0F);
+    BOOST_TEST(*x.data() == 6.0F);
+    expect_success(cudaStreamSynchronize(first));
+    BOOST_TEST(*x.data() == 30.0F);
+}
+
+BOOST_AUTO_TEST_CASE(an_event_may_outlive_its_stream_and_a_wait_its_event) {
+    const OptionsGuard guard;
+    options().streams = Streams::late;
+    const Stream last;
+    const DeviceArray<float> x(std::vector<float>{1});
+    const Event kept;
+    {
+        const Stream stream;
+        const Event event;
+        launch({1, 1, 0, stream}, scale, x.data(), 2.0F);
+        expect_success(cudaEventRecord(event, stream));
+        expect_success(cudaEventRecord(kept, stream));
+        expect_success(cudaStreamWaitEvent(last, event));
+    }
+    launch({1, 1, 0, last}, scale, x.data(), 3.0F);
+    expect_success(cudaEventSynchronize(kept));
+    BOOST_TEST(*x.data() == 2.0F);
+    expect_success(cudaStreamSynchronize(last));
+    BOOST_TEST(*x.data() == 6.0F);
+}
+
+BOOST_AUTO_TEST_CASE(late_copies_read_pinned_memory_late_and_ordinary_memory_at_the_call) {
+    const OptionsGuard guard;
+    options().streams = Streams::late;
+    const Stream stream;
+    const PinnedArray pinned(1);
+    const DeviceArray<float> x(2);
+    float ordinary = pinned.data()[0] = 1;
+    expect_success(cudaMemcpyAsync(x.data(), pinned.data(), sizeof(float), cudaMemcpyHostToDevice, stream));
+    expect_success(cudaMemcpyAsync(x.data() + 1, &ordinary, sizeof(float), cudaMemcpyHostToDevice, stream));
+    ordinary = pinned.data()[0] = 2;
+    expect_success(cudaStreamSynchronize(stream));
+    BOOST_TEST(x.values() == (std::vector<float>{2, 1}));
+
+    launch({1, 2, 0, stream}, scale, x.data(), 4.0F);
+    expect_success(cudaMemcpyAsync(pinned.data(), x.data(), sizeof(float), cudaMemcpyDeviceToHost, stream));
+    BOOST_TEST(pinned.data()[0] == 2.0F);
+    expect_success(cudaMemcpyAsync(&ordinary, x.data() + 1, sizeof(float), cudaMemcpyDeviceToHost, stream));
+    BOOST_TEST(ordinary == 4.0F);
+    BOOST_TEST(pinned.data()[0] == 8.0F);
 }
 
 BOOST_AUTO_TEST_CASE(a_captured_graph_runs_when_it_is_launched) {
-    cudaStream_t stream = nullptr;
-    expect_success(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-    const DeviceArray<float> x(counted(4));
-    DeviceArray<float> copy(4);
-    expect_success(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-    launch({1, 4, 0, stream}, scale, x.data(), 2.0F);
-    expect_success(cudaMemcpyAsync(copy.data(), x.data(), 4 * sizeof(float), cudaMemcpyDeviceToDevice, stream));
-    expect_success(cudaMemsetAsync(x.data(), 0, sizeof(float) * 2, stream));
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    expect_success(cudaStreamIsCapturing(stream, &status));
-    BOOST_TEST(status == cudaStreamCaptureStatusActive);
-    cudaGraph_t graph = nullptr;
-    expect_success(cudaStreamEndCapture(stream, &graph));
-    BOOST_TEST(x.values() == (std::vector<float>{0, 1, 2, 3}));
+    for_both_streams([](const std::string& name) {
+        const Stream stream;
+        const DeviceArray<float> x(counted(4));
+        DeviceArray<float> copy(4);
+        const auto values = [&](const DeviceArray<float>& of) {
+            expect_success(cudaStreamSynchronize(stream));
+            return of.values();
+        };
+        expect_success(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+        launch({1, 4, 0, stream}, scale, x.data(), 2.0F);
+        expect_success(cudaMemcpyAsync(copy.data(), x.data(), 4 * sizeof(float), cudaMemcpyDeviceToDevice, stream));
+        expect_success(cudaMemsetAsync(x.data(), 0, sizeof(float) * 2, stream));
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        expect_success(cudaStreamIsCapturing(stream, &status));
+        BOOST_TEST(status == cudaStreamCaptureStatusActive);
+        cudaGraph_t graph = nullptr;
+        expect_success(cudaStreamEndCapture(stream, &graph));
+        BOOST_TEST(values(x) == (std::vector<float>{0, 1, 2, 3}), name);
 
-    cudaGraphExec_t ready = nullptr;
-    expect_success(cudaGraphInstantiate(&ready, graph));
-    expect_success(cudaGraphDestroy(graph));
-    expect_success(cudaGraphLaunch(ready, stream));
-    BOOST_TEST(copy.values() == (std::vector<float>{0, 2, 4, 6}));
-    expect_success(cudaGraphLaunch(ready, stream));
-    expect_success(cudaStreamSynchronize(stream));
-    BOOST_TEST(copy.values() == (std::vector<float>{0, 0, 8, 12}));
-    BOOST_TEST(x.values() == (std::vector<float>{0, 0, 8, 12}));
-    expect_success(cudaGraphExecDestroy(ready));
-    expect_success(cudaStreamDestroy(stream));
+        cudaGraphExec_t ready = nullptr;
+        expect_success(cudaGraphInstantiate(&ready, graph));
+        expect_success(cudaGraphDestroy(graph));
+        expect_success(cudaGraphLaunch(ready, stream));
+        BOOST_TEST(x.data()[3] == (options().streams == Streams::late ? 3.0F : 6.0F));
+        BOOST_TEST(values(copy) == (std::vector<float>{0, 2, 4, 6}), name);
+        expect_success(cudaGraphLaunch(ready, stream));
+        expect_success(cudaGraphExecDestroy(ready));  // what was launched still runs
+        BOOST_TEST(values(copy) == (std::vector<float>{0, 0, 8, 12}), name);
+        BOOST_TEST(values(x) == (std::vector<float>{0, 0, 8, 12}), name);
+    });
 }
 
 BOOST_AUTO_TEST_CASE(a_capture_ends_with_an_error_after_a_call_that_it_forbids) {
@@ -349,6 +458,9 @@ BOOST_AUTO_TEST_CASE(a_capture_ends_with_an_error_after_a_call_that_it_forbids) 
     void* memory = nullptr;
     const auto allocate = [&] { return cudaMalloc(&memory, 16); };
     const auto wait = [&] { return cudaStreamSynchronize(stream); };
+    const Event event;
+    const auto record = [&] { return cudaEventRecord(event, stream); };
+    const auto wait_for_event = [&] { return cudaStreamWaitEvent(stream, event); };
     const auto refused = [&](auto call, cudaStreamCaptureMode mode) {
         expect_success(cudaStreamBeginCapture(stream, mode));
         const cudaError_t at_call = call();
@@ -361,23 +473,21 @@ BOOST_AUTO_TEST_CASE(a_capture_ends_with_an_error_after_a_call_that_it_forbids) 
     BOOST_TEST(refused(allocate, cudaStreamCaptureModeThreadLocal));
     BOOST_TEST(refused(wait, cudaStreamCaptureModeThreadLocal));
     BOOST_TEST(refused(wait, cudaStreamCaptureModeRelaxed));
+    BOOST_TEST(refused(record, cudaStreamCaptureModeRelaxed));
+    BOOST_TEST(refused(wait_for_event, cudaStreamCaptureModeRelaxed));
     BOOST_TEST(!refused(allocate, cudaStreamCaptureModeRelaxed));
     expect_success(cudaFree(memory));
     expect_success(cudaStreamDestroy(stream));
 }
 
 BOOST_AUTO_TEST_CASE(events_measure_and_the_device_presents_itself) {
-    cudaEvent_t from = nullptr, to = nullptr;
-    expect_success(cudaEventCreate(&from));
-    expect_success(cudaEventCreate(&to));
+    const Event from, to;
     float milliseconds = -1;
     BOOST_TEST(cudaEventElapsedTime(&milliseconds, from, to) == cudaErrorInvalidValue);
     expect_success(cudaEventRecord(from));
     expect_success(cudaEventRecord(to));
     expect_success(cudaEventElapsedTime(&milliseconds, from, to));
     BOOST_TEST(milliseconds >= 0.0F);
-    expect_success(cudaEventDestroy(from));
-    expect_success(cudaEventDestroy(to));
 
     int count = 0;
     expect_success(cudaGetDeviceCount(&count));

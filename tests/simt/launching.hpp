@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What tests of the emulation need to run a kernel: memory of the device that frees itself, and a short launch.
+// What tests of the emulation need to run a kernel: memory, streams and events that free themselves, and a short
+// launch.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -36,6 +37,44 @@ public:
 private:
     T* data_ = nullptr;
     std::size_t size_;
+};
+
+/// Streams and events that live as long as this.
+class Stream {
+public:
+    Stream() { expect_success(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+    ~Stream() { cudaStreamDestroy(stream_); }
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+    operator cudaStream_t() const { return stream_; }
+
+private:
+    cudaStream_t stream_ = nullptr;
+};
+class Event {
+public:
+    Event() { expect_success(cudaEventCreate(&event_)); }
+    ~Event() { cudaEventDestroy(event_); }
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+    operator cudaEvent_t() const { return event_; }
+
+private:
+    cudaEvent_t event_ = nullptr;
+};
+
+/// Numbers in pinned memory.
+class PinnedArray {
+public:
+    explicit PinnedArray(std::size_t size) { expect_success(cudaMallocHost(&data_, size * sizeof(float))); }
+    ~PinnedArray() { cudaFreeHost(data_); }
+    PinnedArray(const PinnedArray&) = delete;
+    PinnedArray& operator=(const PinnedArray&) = delete;
+
+    float* data() const { return data_; }
+
+private:
+    float* data_ = nullptr;
 };
 
 struct Layout {

@@ -2,7 +2,9 @@
 // How the emulation runs kernels, and the error that it throws when one misbehaves.
 //
 // The two schedules and the two copy times each show faults that the others hide, so a kernel is tested under all four
-// combinations (combinations.hpp). Runs repeat exactly: what is drawn depends on the seed and the block alone.
+// combinations (combinations.hpp). When a stream does its work is a choice beside these: at once hides every missing
+// wait between the host and a stream or between two streams, late shows it. Runs repeat exactly: what is drawn depends
+// on the seed and the block alone.
 #pragma once
 
 #include <cstddef>
@@ -20,10 +22,15 @@ enum class Copies {
     at_issue,  // copy_async copies at once
     at_wait,   // copy_async spoils its target; the copy is made when the thread waits for its group
 };
+enum class Streams {
+    at_once,  // a stream does its work as it is handed over
+    late,     // a stream does nothing until something waits for it
+};
 
 struct Options {
     Schedule schedule = Schedule::rounds;
     Copies copies = Copies::at_issue;
+    Streams streams = Streams::at_once;
     std::uint64_t seed = 1;
     std::size_t device_bytes = std::size_t{8} << 30;  // cudaMalloc fails beyond
     bool runs = true;  // false: kernels and products are counted, not run, and new memory holds anything

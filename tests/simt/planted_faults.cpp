@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernels with one fault each, and how the emulation shows it: a wrong result under at least one of the four
-// combinations, or an error that says what happened. The same kernel without its fault is right under all.
+// combinations, or an error that says what happened. The same kernel without its fault is right under all. Then streams
+// with a wait left out, which shows where they work late.
 #define BOOST_TEST_MODULE simt_planted_faults
 #include <boost/test/unit_test.hpp>
 
@@ -278,6 +279,61 @@ BOOST_AUTO_TEST_CASE(a_block_that_needs_another_shows_as_blocks_run_backwards) {
     };
     BOOST_TEST(wrong_under(run, expected) ==
                (std::vector<std::string>{"rounds, copies at issue", "rounds, copies at wait"}));
+}
+
+enum class LeftOut { nothing, wait_of_host, wait_of_copies, wait_of_computing };
+
+/// Brings 1, 2, ... to the device, one after the other through a buffer with memory on both sides: the host fills the
+/// pinned half, a stream of copies fetches it, and the stream that computes takes it from there.
+std::vector<float> through_a_buffer(LeftOut left_out) {
+    const PinnedArray pinned(1);
+    const DeviceArray<float> on_device(1), targets(6);
+    const Stream copies, computing;
+    const Event arrived, taken;
+    for (int i = 0; i < 6; ++i) {
+        if (left_out != LeftOut::wait_of_host) expect_success(cudaEventSynchronize(arrived));
+        *pinned.data() = static_cast<float>(i + 1);
+        if (left_out != LeftOut::wait_of_copies) expect_success(cudaStreamWaitEvent(copies, taken));
+        expect_success(cudaMemcpyAsync(on_device.data(), pinned.data(), sizeof(float), cudaMemcpyHostToDevice, copies));
+        expect_success(cudaEventRecord(arrived, copies));
+        if (left_out != LeftOut::wait_of_computing) expect_success(cudaStreamWaitEvent(computing, arrived));
+        expect_success(
+            cudaMemcpyAsync(targets.data() + i, on_device.data(), sizeof(float), cudaMemcpyDeviceToDevice, computing));
+        expect_success(cudaEventRecord(taken, computing));
+    }
+    expect_success(cudaStreamSynchronize(computing));
+    return targets.values();
+}
+
+BOOST_AUTO_TEST_CASE(a_wait_left_out_shows_where_streams_work_late) {
+    const std::vector<float> expected{1, 2, 3, 4, 5, 6};
+    const auto wrong = [&](LeftOut left_out) {
+        std::vector<std::string> names;
+        for_both_streams([&](const std::string& name) {
+            if (through_a_buffer(left_out) != expected) names.push_back(name);
+        });
+        return names;
+    };
+    const std::vector<std::string> late{"late"};
+    BOOST_TEST(wrong(LeftOut::nothing) == nowhere);
+    BOOST_TEST(wrong(LeftOut::wait_of_host) == late);       // a pinned buffer is filled anew before it was fetched
+    BOOST_TEST(wrong(LeftOut::wait_of_copies) == late);     // memory of the device, before it was taken
+    BOOST_TEST(wrong(LeftOut::wait_of_computing) == late);  // what has not arrived is taken
+}
+
+/// Work on one stream is seen by the host alone that waits for it, not by one that waits for the default stream.
+BOOST_AUTO_TEST_CASE(a_result_read_too_early_shows_where_streams_work_late) {
+    const auto run = [](bool waits) {
+        const DeviceArray<float> x(std::vector<float>{1, 2});
+        const Stream stream;
+        expect_success(cudaMemsetAsync(x.data(), 0, sizeof(float), stream));
+        if (waits) expect_success(cudaStreamSynchronize(stream));
+        return x.values();
+    };
+    for_both_streams([&](const std::string& name) {
+        BOOST_TEST(run(true) == (std::vector<float>{0, 2}), name);
+        BOOST_TEST(run(false) == (std::vector<float>{options().streams == Streams::late ? 1.0F : 0.0F, 2}), name);
+    });
 }
 
 BOOST_AUTO_TEST_CASE(memory_that_nobody_wrote_holds_nan) {

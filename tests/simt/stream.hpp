@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streams, events and graphs. Work handed to a stream is done at once, except during a capture: then it is kept as a
-// node of the graph, and done whenever the graph is launched.
+// Streams, events and graphs. Work handed to a stream goes into its queue, except during a capture: then it is kept as
+// a node of the graph, which goes there whenever the graph is launched.
+//
+// The default stream is one like the others: all are made so that they do not wait for it, nor it for them.
 #pragma once
 
 #include <chrono>
@@ -9,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "queue.hpp"
 #include "status.hpp"
 
 struct CUgraph_st {
@@ -18,12 +21,12 @@ struct CUgraphExec_st {
     std::vector<std::function<void()>> nodes;
 };
 struct CUstream_st {
-    std::unique_ptr<CUgraph_st> capture;  // null when work is done at once
+    simt::detail::Queue queue;
+    std::unique_ptr<CUgraph_st> capture;  // null when work goes into the queue
     bool invalidated = false;             // by a call that a capture forbids
 };
 struct CUevent_st {
-    std::chrono::steady_clock::time_point time;
-    bool recorded = false;
+    std::shared_ptr<simt::detail::Queue::Mark> mark;  // of the last record; null before the first
 };
 using cudaStream_t = CUstream_st*;
 using cudaEvent_t = CUevent_st*;
@@ -45,18 +48,12 @@ inline constexpr unsigned cudaEventDefault = 0, cudaEventDisableTiming = 2;
 
 namespace simt {
 
-/// Hands work to a stream, as launches and copies do: done now, or kept where the stream is being captured.
-inline cudaError_t submit(cudaStream_t stream, std::function<void()> work) {
-    if (!stream || !stream->capture) {
-        work();
-        return cudaSuccess;
-    }
-    if (stream->invalidated) return detail::done(cudaErrorStreamCaptureInvalidated);
-    stream->capture->nodes.push_back(std::move(work));
-    return cudaSuccess;
-}
-
 namespace detail {
+
+inline Queue& queue(cudaStream_t stream) {
+    static Queue& of_default_stream = *new Queue;  // outlives what is waited for as the program ends
+    return stream ? stream->queue : of_default_stream;
+}
 
 /// The stream that this host thread captures in a mode that forbids memory calls.
 inline constinit thread_local cudaStream_t captured = nullptr;
@@ -64,7 +61,7 @@ inline constinit thread_local cudaStream_t captured = nullptr;
 /// What calls of this host thread that allocate may do while it captures.
 inline constinit thread_local cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
 
-/// For calls that wait: a status other than success, and the capture is lost, where there is one.
+/// For calls that wait, and for events: a status other than success, and the capture is lost, where there is one.
 inline cudaError_t refuse_in_capture(cudaStream_t stream) {
     if (!stream || !stream->capture) return cudaSuccess;
     stream->invalidated = true;
@@ -78,6 +75,17 @@ inline cudaError_t refuse_memory_call() {
 
 }  // namespace detail
 
+/// Hands work to a stream, as launches and copies do.
+inline cudaError_t submit(cudaStream_t stream, std::function<void()> work) {
+    if (!stream || !stream->capture) {
+        detail::queue(stream).push(std::move(work));
+        return cudaSuccess;
+    }
+    if (stream->invalidated) return detail::done(cudaErrorStreamCaptureInvalidated);
+    stream->capture->nodes.push_back(std::move(work));
+    return cudaSuccess;
+}
+
 }  // namespace simt
 
 inline cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
@@ -85,20 +93,28 @@ inline cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mo
     return cudaSuccess;
 }
 
-inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+    *stream = nullptr;
+    if (flags != cudaStreamNonBlocking) return simt::detail::done(cudaErrorInvalidValue);
     *stream = new CUstream_st{};
     return cudaSuccess;
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    if (!stream) return simt::detail::done(cudaErrorInvalidValue);
     if (simt::detail::captured == stream) simt::detail::captured = nullptr;
+    stream->queue.finish();
     delete stream;
     return cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-    return simt::detail::done(simt::detail::refuse_in_capture(stream));
+    const cudaError_t refused = simt::detail::refuse_in_capture(stream);
+    if (refused == cudaSuccess) simt::detail::queue(stream).finish();
+    return simt::detail::done(refused);
 }
 inline cudaError_t cudaDeviceSynchronize() {
-    return simt::detail::done(simt::detail::refuse_in_capture(simt::detail::captured));
+    const cudaError_t refused = simt::detail::refuse_in_capture(simt::detail::captured);
+    if (refused == cudaSuccess) simt::detail::Queue::finish_all();
+    return simt::detail::done(refused);
 }
 
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
@@ -157,19 +173,30 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
     return cudaSuccess;
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr) {
-    return simt::submit(stream, [event] { *event = {std::chrono::steady_clock::now(), true}; });
+    const cudaError_t refused = simt::detail::refuse_in_capture(stream);
+    if (refused == cudaSuccess) event->mark = simt::detail::queue(stream).mark();
+    return simt::detail::done(refused);
 }
-inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
-    return simt::detail::done(simt::detail::refuse_in_capture(simt::detail::captured));
+inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+    const cudaError_t refused = simt::detail::refuse_in_capture(simt::detail::captured);
+    if (refused == cudaSuccess && event->mark) event->mark->reach();
+    return simt::detail::done(refused);
 }
-inline cudaError_t cudaEventQuery(cudaEvent_t) {
-    return simt::detail::done(simt::detail::refuse_in_capture(simt::detail::captured));
+inline cudaError_t cudaEventQuery(cudaEvent_t event) {
+    const cudaError_t refused = simt::detail::refuse_in_capture(simt::detail::captured);
+    if (refused == cudaSuccess && event->mark && !event->mark->reached()) return simt::detail::done(cudaErrorNotReady);
+    return simt::detail::done(refused);
 }
-inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned = 0) {
-    return cudaSuccess;
+/// The stream waits for the event as it was last recorded before this call.
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned = 0) {
+    const cudaError_t refused = simt::detail::refuse_in_capture(stream);
+    if (refused == cudaSuccess && event->mark)
+        simt::detail::queue(stream).push([mark = event->mark] { mark->reach(); });
+    return simt::detail::done(refused);
 }
 inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
-    if (!from->recorded || !to->recorded) return simt::detail::done(cudaErrorInvalidValue);
-    *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
+    if (!from->mark || !to->mark) return simt::detail::done(cudaErrorInvalidValue);
+    if (!from->mark->reached() || !to->mark->reached()) return simt::detail::done(cudaErrorNotReady);
+    *milliseconds = std::chrono::duration<float, std::milli>(to->mark->time() - from->mark->time()).count();
     return cudaSuccess;
 }

@@ -60,8 +60,8 @@ inline Devices find_devices() {
     return devices;
 }
 
-/// From now on this thread computes on GPU number `index`; to be called before any work, as there is one stream. Throws
-/// Error when it is older than the kernels, which need bfloat16 products.
+/// From now on this thread computes on GPU number `index`; to be called before any work, as streams are made once.
+/// Throws Error when it is older than the kernels, which need bfloat16 products.
 inline void use_device(int index) {
     cudaDeviceProp properties{};
     expect_success(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");

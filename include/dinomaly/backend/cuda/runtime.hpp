@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA runtime as the backend uses it: errors as exceptions, one compute stream, kernel launches.
 //
-// All work of a process goes through one stream, in order, so a block of memory may be handed on as soon as the call
-// that used it last was made. The stream is made at the first use: programs start without a GPU.
+// All work of a process on its tensors goes through one stream, in order, so a block of memory may be handed on as soon
+// as the call that used it last was made. Beside it only uploads travel, on a stream and in memory of their own; the
+// compute stream waits for each and copies it into its place (staging.hpp). Streams are made at their first use:
+// programs start without a GPU.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -23,17 +25,21 @@ inline void expect_success(cudaError_t status, const char* call) {
     if (status != cudaSuccess) fail("cuda", call, ": ", cudaGetErrorName(status), ", ", cudaGetErrorString(status));
 }
 
-/// The stream of all work on the current device.
+/// A stream that does not wait for the default one.
+inline cudaStream_t make_stream() {
+    cudaStream_t made = nullptr;
+    expect_success(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    return made;
+}
+
+/// The compute stream of the current device.
 inline cudaStream_t stream() {
-    static const cudaStream_t compute = [] {
-        cudaStream_t made = nullptr;
-        expect_success(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-        return made;
-    }();
+    static const cudaStream_t compute = make_stream();
     return compute;
 }
 
-/// Waits until all work handed out so far is done. Throws Error when some of it failed.
+/// Waits until all work handed out so far is done, uploads included, as the compute stream waits for them. Throws Error
+/// when some of it failed.
 inline void synchronize() {
     expect_success(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
 }
@@ -66,7 +72,7 @@ struct Layout {
     std::size_t shared_bytes = 0;
 };
 
-/// Runs kernel(args...) on the stream. Throws Error when it cannot be started.
+/// Runs kernel(args...) on the compute stream. Throws Error when it cannot be started.
 template <class... Parameters, class... Args>
 void launch(const Layout& layout, void (*kernel)(Parameters...), Args&&... args) {
     constexpr std::size_t unasked_bytes = 48 * 1024;  // more must be asked for
