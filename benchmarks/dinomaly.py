@@ -32,7 +32,7 @@ def parse_arguments():
                         help="cpu, cuda, cuda:1, ..; times and results are held against those of the first")
     parser.add_argument("--mode", nargs="+", default=["infer", "train"], choices=("infer", "train"))
     parser.add_argument("--arch", nargs="+", default=["small", "base"], choices=("small", "base", "large"))
-    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=("fp32", "bf16", "int8"))
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=("fp32", "bf16", "int8", "tf32"))
     parser.add_argument("--batch", nargs="+", type=int, help="by default 1 is judged, 16 are trained on")
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}), help="of the CPU")
     parser.add_argument("--cache-features", choices=("memory", "off"), default="off", help="in training")

@@ -347,6 +347,7 @@ void run_all(const Options& options) {
             case Precision::fp32: run_all<Cpu<float>, float>(options, precision, table); break;
             case Precision::bf16: run_all<Cpu<bfloat16>, bfloat16>(options, precision, table); break;
             case Precision::int8: run_all<Cpu<float>, backend::Code>(options, precision, table); break;
+            case Precision::tf32: fail("--precision", "tf32 is for GPUs; fp32, bf16 or int8 expected");
         }
     }
     table.finish();

@@ -7,8 +7,8 @@
 // tokens of C channels:
 //
 //   training    a decoder block keeps 5 units (its input, both norms' results, the attention's, the middle), one of 3
-//               (qkv) and one of 4 units (fc1), and in fp32 the running sum of its group. The bottleneck keeps 2 and
-//               one of 4, the loss 6 in fp32, and the sweep works with one of 3 and two of 4.
+//               (qkv) and one of 4 units (fc1), and a CPU's cache one more in fp32. The bottleneck keeps 2 and one of
+//               4, the loss 6 in fp32, and the sweep works with one of 3 and two of 4.
 //   frozen      a picture at a time: 12 units in fp32 (residuals, groups, distances), one of 3 (qkv) and one (what
 //               attention mixed) as they are stored, and the position embedding on its way to the picture's size, or
 //               the biases [H, N, N] of its blocks in fp32. A batch at once has the hidden layer too, twice where

@@ -83,9 +83,11 @@ class BadInput(Scene):
             for command in (self.training(self.folder / "refused", device=device), *self.commands_on(device)):
                 self.refused(command, "--device", status=2)
 
-    def test_codes_are_for_the_cpu(self):
+    def test_codes_are_for_the_cpu_and_tf32_for_gpus(self):
         for command in self.commands_on("cuda"):
-            self.refused([*command, "--precision", "int8"], "[--device cuda]", "int8", "fp32 or bf16")
+            self.refused([*command, "--precision", "int8"], "[--device cuda]", "int8", "fp32, bf16 or tf32")
+        for command in self.commands_on("cpu"):
+            self.refused([*command, "--precision", "tf32"], "[--device cpu]", "tf32", "fp32, bf16 or int8")
 
     # --- weights
 

@@ -44,6 +44,9 @@ class OnCuda(Scene):
         expected = self.judged(model, "cpu")
         self.assert_near(self.judged(model, "cuda"), expected, 1e-3)
         self.assert_near(self.judged(model, "cuda", "bf16"), expected, 0.05)
+        rounded = self.judged(model, "cuda", "tf32")
+        self.assert_near(rounded, expected, 0.01)
+        self.assertNotEqual(rounded, self.judged(model, "cuda"))
 
     def test_runs_are_equal_bit_for_bit(self):
         """Whole, cut in two, with losses read at every step, and with features that are not kept or kept in a file."""
@@ -61,6 +64,13 @@ class OnCuda(Scene):
         half = self.train("half", device="cuda", precision="bf16", **STEPS)
         losses = [[line["loss"] for line in log_of(folder)] for folder in (half, single)]
         self.assert_near(*losses, 0.02)
+
+    def test_tf32_lies_between(self):
+        single = self.train("exact", device="cuda", **STEPS)
+        rounded = self.train("rounded", device="cuda", precision="tf32", **STEPS)
+        losses = [[line["loss"] for line in log_of(folder)] for folder in (rounded, single)]
+        self.assert_near(*losses, 0.005)
+        self.assertNotEqual(*losses)
 
     def test_products_are_chosen_once(self):
         self.train("first", device="cuda", **STEPS)

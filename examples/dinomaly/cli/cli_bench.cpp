@@ -44,8 +44,8 @@ void add_bench(CLI::App& app, Action& action) {
         ->type_name("FILE")
         ->excludes(arch);
     add_device(*command, o.device);
-    command->add_option("--precision", o.precision, "What products are computed in; a GPU has fp32 and bf16")
-        ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
+    command->add_option("--precision", o.precision, "What products are computed in; a GPU has fp32, tf32 and bf16")
+        ->check(CLI::IsMember({"fp32", "bf16", "int8", "tf32"}))
         ->capture_default_str();
     command->add_option("--batch", o.batch, "Pictures at once; by default 1 is judged, 16 are trained on")
         ->check(CLI::PositiveNumber);

@@ -37,9 +37,10 @@ void add_precision(CLI::App& command, std::string& precision, bool judges) {
     command
         .add_option("--precision", precision,
                     judges ? "fp32; bf16 is faster where the processor has it, and on every GPU; int8 is fastest on a "
-                             "CPU, less exact, and not for GPUs"
-                           : "fp32, or bf16: faster where the processor has it, and on every GPU; weights stay fp32")
-        ->check(judges ? CLI::IsMember({"fp32", "bf16", "int8"}) : CLI::IsMember({"fp32", "bf16"}))
+                             "CPU, less exact, and not for GPUs; tf32, on GPUs alone, lies between fp32 and bf16"
+                           : "fp32, or bf16: faster where the processor has it, and on every GPU; weights stay fp32; "
+                             "tf32, on GPUs alone, lies between them")
+        ->check(judges ? CLI::IsMember({"fp32", "bf16", "int8", "tf32"}) : CLI::IsMember({"fp32", "bf16", "tf32"}))
         ->capture_default_str();
 }
 

@@ -40,8 +40,9 @@ Gpus find_gpus() {
     return gpus;
 }
 
-void use_gpu(int number) {
+void use_gpu(int number, bool allows_tf32) {
     backend::cuda::use_device(number);
+    backend::cuda::allow_tf32 = allows_tf32;
     used_choices = choices_file(find_gpus().found.at(static_cast<std::size_t>(number)).name);
     if (std::ifstream file(used_choices); file) backend::cuda::load_algorithms(file);
 }

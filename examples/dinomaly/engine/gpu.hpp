@@ -22,9 +22,9 @@ struct Gpus {
 };
 Gpus find_gpus();
 
-/// Computes on GPU number `number` from now on, products as an earlier run chose to. Throws Error when it is too old,
-/// or taken.
-void use_gpu(int number);
+/// Computes on GPU number `number` from now on, products as an earlier run chose to and, where that is allowed, those
+/// of floats in TF32. Throws Error when it is too old, or taken.
+void use_gpu(int number, bool allows_tf32);
 /// Keeps the algorithms that products were found fastest with, in the user's cache folder: the next run then gives the
 /// same bits. Does nothing where no GPU was used.
 void keep_gpu_choices();

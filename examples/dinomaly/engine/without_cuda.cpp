@@ -14,7 +14,7 @@ constexpr const char* problem = "this program was built without CUDA, as no nvcc
 Gpus find_gpus() {
     return {.found = {}, .problem = problem};
 }
-void use_gpu(int) {
+void use_gpu(int, bool) {
     fail("cuda", problem);
 }
 void keep_gpu_choices() {}

@@ -86,9 +86,10 @@ template <class T> DINOMALY_HD kernel::Part<T> part_at(std::int64_t col, std::in
     return {col, static_cast<int>(rest < Packet<T>::width ? rest : Packet<T>::width)};
 }
 
-/// Threads walk down their columns: for leaves that move along the row.
-template <class T, class S, class Formula>
-__global__ void push_columns_kernel(Grid grid, Tasks tasks, Formula formula, const S* dy) {
+/// Threads walk down their columns: for leaves that move along the row. The formula's value goes to y, which may be dy,
+/// where it is kept.
+template <class T, bool keeps_value, class S, class Formula>
+__global__ void push_columns_kernel(Grid grid, Tasks tasks, Formula formula, const S* dy, S* y) {
     const Tasks::Piece piece = tasks.piece(grid, blockIdx.x);
     formula.begin_task(blockIdx.x);
     const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * Packet<T>::width;
@@ -97,8 +98,9 @@ __global__ void push_columns_kernel(Grid grid, Tasks tasks, Formula formula, con
         for (std::int64_t row = piece.row; row < piece.last_row; ++row) {
             formula.begin_row(Row::of(grid, row), grid.cols);
             typename Formula::Tape tape;
-            formula.forward(tape, at);
+            [[maybe_unused]] const Packet<T> value = formula.forward(tape, at);
             formula.backward(at.load(dy + row * grid.cols), tape, at);
+            if constexpr (keeps_value) at.store(y + row * grid.cols, value);
         }
         formula.end_columns(at);
     }
@@ -122,15 +124,18 @@ __global__ void push_rows_kernel(Grid grid, Tasks tasks, Formula formula, const 
     }
 }
 
-/// Pushes dy back through the formula in the given tasks.
-template <class T, class S, class Formula>
-void push(const Grid& grid, const Tasks& tasks, const Formula& formula, const S* dy) {
-    if (grid.count() == 0) return;
+/// Pushes dy back through the formula in the given tasks. With keeps_value the formula's value then stands in y, which
+/// may be dy's memory, if the result is true.
+template <class T, bool keeps_value = false, class S, class Formula>
+bool push(const Grid& grid, const Tasks& tasks, const Formula& formula, const S* dy, S* y = nullptr) {
+    if (grid.count() == 0) return false;
     const Layout layout{static_cast<unsigned>(tasks.count()), map_threads, block_bytes<T>(map_threads)};
-    if (Formula columns = formula; columns.keep_pass(kernel::Pass::columns))
-        launch(layout, push_columns_kernel<T, S, Formula>, grid, tasks, columns, dy);
     if (Formula rows = formula; rows.keep_pass(kernel::Pass::rows))
         launch(layout, push_rows_kernel<T, S, Formula>, grid, tasks, rows, dy);
+    Formula columns = formula;
+    if (!columns.keep_pass(kernel::Pass::columns)) return false;
+    launch(layout, push_columns_kernel<T, keeps_value, S, Formula>, grid, tasks, columns, dy, y);
+    return keeps_value;
 }
 
 }  // namespace cuda

@@ -3,7 +3,8 @@
 //
 // The library's product writes z where the result goes, and the formula that follows is a map over it, in place; a bias
 // and a residual alone the product takes up itself. What stands before is computed into scratch memory that the product
-// reads. In bfloat16 the product's value is rounded once before the formula, where the CPU keeps its sums.
+// reads; in the backward pass, by the kernel that reads its gradient, in its place. In bfloat16 the product's value is
+// rounded once before the formula, where the CPU keeps its sums.
 #pragma once
 
 #include <cstdint>
@@ -148,14 +149,18 @@ void product_backward(Cuda<T>, std::int64_t m, std::int64_t n, std::int64_t k, c
     const cuda::Tasks tasks = cuda::Tasks::by_rows(m);
     if (after.runs) cuda::push<float>(after.grid, tasks, after.formula, after.dy);
     const Matrix<const T> dz{after.dz, n};
+    constexpr bool computes_x = !std::is_same_v<Rows, StoredRows<T>>;
+    std::shared_ptr<T> dx;
+    bool holds_x = false;  // dx, once it was read
     if (before.runs) {
         const cuda::InType<T> weights(w, n * k);
-        const std::shared_ptr<T> dx = cuda::scratch<T>(m * k);
+        dx = cuda::scratch<T>(m * k);
         gemm<T>(Cuda<T>{}, 1, m, k, n, dz, Matrix<const T>{weights.data(), k}, Matrix<T>{dx.get(), k});
-        cuda::push<float>(before.grid, tasks, before.formula, static_cast<const T*>(dx.get()));
+        holds_x = cuda::push<float, computes_x>(before.grid, tasks, before.formula, static_cast<const T*>(dx.get()),
+                                                dx.get());
     }
     if (dw == nullptr) return;
-    const cuda::InType<T> rows(x, m, k);
+    const cuda::InType<T> rows = holds_x ? cuda::InType<T>(dx.get(), m * k) : cuda::InType<T>(x, m, k);
     gemm<T>(Cuda<T>{}, 1, n, k, m, Matrix<const T>{after.dz, n, true}, Matrix<const T>{rows.data(), k},
             Matrix<float>{dw, k}, dw_adds);
 }
