@@ -166,6 +166,8 @@ struct Product {
         if (operation.scale != CUDA_R_32F || a_layout.type != b_layout.type || c_layout.type != d_layout.type ||
             (a_layout.type == CUDA_R_32F ? d_layout.type != CUDA_R_32F : operation.compute != CUBLAS_COMPUTE_32F))
             return CUBLAS_STATUS_NOT_SUPPORTED;
+        if (!options().blas_takes_addends && (operation.epilogue == CUBLASLT_EPILOGUE_BIAS || (beta != 0 && c != d)))
+            return CUBLAS_STATUS_NOT_SUPPORTED;
         for (const auto* layout : {&a_layout, &b_layout, &c_layout, &d_layout})
             if (layout->rows == 0 || layout->cols == 0 || layout->batch != d_layout.batch ||
                 layout->stride < static_cast<std::int64_t>(layout->rows))

@@ -19,7 +19,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -170,7 +172,7 @@ public:
 
     std::int64_t multiply_adds() const { return p_.batch * p_.m * p_.n * p_.k; }
 
-    /// The library's best guesses that can run, at least one. Partial sums of a split k are kept in float only.
+    /// The library's best guesses. Partial sums of a split k are kept in float only.
     std::vector<BlasAlgorithm> candidates(cublasLtHandle_t handle) const {
         cublasLtMatmulPreference_t preference = nullptr;
         expect_blas(cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
@@ -193,9 +195,6 @@ public:
             for (int i = 0; i < count; ++i)
                 if (const auto& guess = guesses[static_cast<std::size_t>(i)]; guess.state == CUBLAS_STATUS_SUCCESS)
                     found.push_back({guess.algo});
-        check(!found.empty(), "cublasLt", "no algorithm for ", p_.batch, " x [", p_.m, ", ", p_.k, "] by [", p_.k, ", ",
-              p_.n, "], strides ", p_.a.stride, ", ", p_.b.stride, ", ", p_.d.stride, ": ",
-              cublasLtGetStatusString(status));
         return found;
     }
 
@@ -278,9 +277,12 @@ public:
         return *blas;
     }
 
-    void multiply(const BlasProduct& product) {
+    /// False where the library has no algorithm for it.
+    bool multiply(const BlasProduct& product) {
         const BlasCall call(product);
-        expect_blas(call.run(handle_, workspace_.get(), algorithm(call)), "cublasLtMatmul");
+        const std::optional<BlasAlgorithm> chosen = algorithm(call);
+        if (chosen) expect_blas(call.run(handle_, workspace_.get(), *chosen), "cublasLtMatmul");
+        return chosen.has_value();
     }
 
     void save(std::ostream& out) {
@@ -336,22 +338,35 @@ private:
               "a product of a new form while a graph is captured: run the step once before capturing it");
     }
 
-    BlasAlgorithm algorithm(const BlasCall& call) {
-        constexpr std::int64_t too_small_to_time = 1'000'000;
+    std::optional<BlasAlgorithm> algorithm(const BlasCall& call) {
         const std::lock_guard lock(mutex_);
         const BlasKey key = call.key();
         if (const auto known = chosen_.find(key); known != chosen_.end()) return known->second;
+        if (impossible_.contains(key)) return std::nullopt;
         expect_no_recording();
-        const std::vector<BlasAlgorithm> candidates = call.candidates(handle_);
-        const BlasAlgorithm best =
-            call.multiply_adds() < too_small_to_time ? candidates.front() : fastest(call, candidates);
-        return chosen_.emplace(key, best).first->second;
+        std::optional<BlasAlgorithm> best = choose(call);
+        if (best)
+            chosen_.emplace(key, *best);
+        else
+            impossible_.insert(key);
+        return best;
+    }
+
+    /// The fastest algorithm, of a small product the first, that runs.
+    std::optional<BlasAlgorithm> choose(const BlasCall& call) {
+        constexpr std::int64_t too_small_to_time = 1'000'000;
+        const std::shared_ptr<void> d = call.stand_in();
+        std::vector<BlasAlgorithm> candidates = call.candidates(handle_);
+        std::erase_if(candidates, [&](const BlasAlgorithm& algorithm) {  // the first run loads code, too
+            return call.run(handle_, workspace_.get(), algorithm, d.get()) != CUBLAS_STATUS_SUCCESS;
+        });
+        if (candidates.empty()) return std::nullopt;
+        return call.multiply_adds() < too_small_to_time ? candidates.front() : fastest(call, candidates, d.get());
     }
 
     /// By the shortest of a few rounds over all of them, so that a clock that still rises favours none.
-    BlasAlgorithm fastest(const BlasCall& call, const std::vector<BlasAlgorithm>& candidates) {
+    BlasAlgorithm fastest(const BlasCall& call, const std::vector<BlasAlgorithm>& candidates, void* d) {
         constexpr int rounds = 4, repeats = 3;
-        const std::shared_ptr<void> d = call.stand_in();
         StreamTimer timer;
         std::vector<float> shortest(candidates.size(), std::numeric_limits<float>::max());
         for (int round = 0; round < rounds; ++round)
@@ -359,9 +374,9 @@ private:
                 bool runs = true;
                 timer.start();
                 for (int repeat = 0; repeat < repeats; ++repeat)
-                    runs = call.run(handle_, workspace_.get(), candidates[i], d.get()) == CUBLAS_STATUS_SUCCESS && runs;
+                    runs = call.run(handle_, workspace_.get(), candidates[i], d) == CUBLAS_STATUS_SUCCESS && runs;
                 const float time = timer.stop();
-                if (runs && round > 0) shortest[i] = std::min(shortest[i], time);  // the first loads code, fills caches
+                if (runs && round > 0) shortest[i] = std::min(shortest[i], time);  // the first fills caches
             }
         const auto winner = std::min_element(shortest.begin(), shortest.end()) - shortest.begin();
         return candidates[static_cast<std::size_t>(winner)];
@@ -371,14 +386,15 @@ private:
     cublasLtHandle_t handle_ = nullptr;
     std::shared_ptr<unsigned char> workspace_;
     std::map<BlasKey, BlasAlgorithm> chosen_;
+    std::set<BlasKey> impossible_;
 };
 
 }  // namespace detail
 
-/// Computes the product on the stream. Throws Error without a GPU, for a product that the library cannot do, and for
-/// one of a new form while the stream is captured.
-inline void multiply(const BlasProduct& product) {
-    detail::Blas::instance().multiply(product);
+/// Computes the product on the stream, or returns false for one that the library cannot do. Throws Error without a GPU,
+/// and for a product of a new form while the stream is captured.
+inline bool multiply(const BlasProduct& product) {
+    return detail::Blas::instance().multiply(product);
 }
 
 /// Writes the algorithms chosen so far, as text: which library and device they are for, then one a line.

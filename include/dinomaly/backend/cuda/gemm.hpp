@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "dinomaly/backend/cuda/blas.hpp"
+#include "dinomaly/backend/cuda/move.hpp"
 
 namespace dinomaly::inline DINOMALY_ABI::backend {
 
@@ -21,7 +22,7 @@ template <class C> struct Addends {
 };
 
 /// C [m, n] = A [m, k] B [k, n] + residual + bias for `batch` products at once; rounded once. A bias or a residual
-/// needs k > 0.
+/// needs k > 0. Throws Error for strides that the library does not take.
 template <class T, class A = T, class B = T, class C = T>
 void gemm(Cuda<T>, std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t k, Matrix<const A> a,
           Matrix<const B> b, Matrix<C> c, const Addends<C>& addends) {
@@ -33,8 +34,18 @@ void gemm(Cuda<T>, std::int64_t batch, std::int64_t m, std::int64_t n, std::int6
           "a transposed result or residual, expected one by rows");
     if (batch * m * n == 0) return;
     check(k > 0, "gemm", "a sum over nothing with a bias or a residual, expected k > 0");
-    const cuda::BlasProduct product{batch, m, n, k, a, b, addends.residual, c, addends.bias};
-    cuda::multiply(product);
+    const Matrix<const C> residual = addends.residual, into{c.data, c.stride, false, c.batch_stride};
+    if (cuda::multiply({batch, m, n, k, a, b, residual, c, addends.bias})) return;
+
+    // Not every version of the library does all of it at once: the residual goes to its place before, the bias after.
+    const Shape sizes{batch, m, n};
+    const Strides strides{c.batch_stride, c.stride, 1};
+    if (residual.data != nullptr && residual.data != c.data)
+        move(Cuda<C>{}, sizes, c.data, strides, residual.data, {residual.batch_stride, residual.stride, 1});
+    check(cuda::multiply({batch, m, n, k, a, b, residual.data != nullptr ? into : residual, c, nullptr}), "cublasLt",
+          "no algorithm for ", batch, " x [", m, ", ", k, "] by [", k, ", ", n, "], strides ", a.stride, ", ", b.stride,
+          ", ", c.stride);
+    if (addends.bias != nullptr) move(Cuda<C>{}, sizes, c.data, strides, addends.bias, {0, 0, 1}, true);
 }
 
 /// C [m, n] = A [m, k] B [k, n] for `batch` products at once; adds to C on request. Sizes are those after
