@@ -89,7 +89,7 @@ struct Machine {
 };
 
 Machine used_machine(const Target& target, int threads) {
-    if (target.gpu) return {find_gpus().found.at(static_cast<std::size_t>(*target.gpu)).name, "", gpu_memory().held};
+    if (target.gpu) return {find_gpus().found.at(static_cast<std::size_t>(*target.gpu)).name, "", gpu_memory().most};
     return {backend::processor_name(), ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads"),
             static_cast<std::size_t>(backend::peak_memory())};
 }

@@ -82,6 +82,7 @@ BOOST_AUTO_TEST_CASE(blocks_keep_what_is_written_to_them) {
     BOOST_TEST(Heap::statistics().in_use == bytes);
     BOOST_TEST(Heap::statistics().peak >= most);
     BOOST_TEST(Heap::statistics().held + Limited<0>::left == 512 * mb);
+    BOOST_TEST(Heap::statistics().most == Heap::statistics().held);  // nothing went back so far
     blocks.clear();
     Heap::trim();
     BOOST_TEST(Heap::statistics().in_use == 0U);

@@ -62,7 +62,8 @@ void keep_gpu_choices() {
 }
 
 GpuMemory gpu_memory() {
-    return {backend::DeviceHeap::statistics().held, backend::cuda::free_memory()};
+    const backend::SlabHeapStatistics heap = backend::DeviceHeap::statistics();
+    return {heap.held, backend::cuda::free_memory(), heap.most + backend::cuda::bytes_apart};
 }
 
 bool gpu_has_room(std::size_t bytes) {

@@ -29,9 +29,10 @@ void use_gpu(int number, bool allows_tf32);
 /// same bits. Does nothing where no GPU was used.
 void keep_gpu_choices();
 
-/// Bytes of the chosen GPU: those of our tensors or waiting for reuse, and those that are free.
+/// Bytes of the chosen GPU: those of our tensors or waiting for reuse, those that nobody has, and the most that we had,
+/// what uploads go through included.
 struct GpuMemory {
-    std::size_t held = 0, free = 0;
+    std::size_t held = 0, free = 0, most = 0;
 };
 GpuMemory gpu_memory();
 /// Whether the features of that many bytes are kept by the GPU; where not, the host keeps them.

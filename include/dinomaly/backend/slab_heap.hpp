@@ -25,6 +25,7 @@ namespace dinomaly::inline DINOMALY_ABI::backend {
 /// What a SlabHeap has done so far; sizes in bytes, rounded up to the alignment.
 struct SlabHeapStatistics {
     std::size_t held = 0;     ///< taken from the system and not given back: in use or free
+    std::size_t most = 0;     ///< the most that was ever held
     std::size_t in_use = 0;   ///< of these, behind a living handle
     std::size_t peak = 0;     ///< the most that was in use since restart_peak()
     std::uint64_t fresh = 0;  ///< slabs that had to be asked of the system; stands still in a steady loop
@@ -204,8 +205,7 @@ private:
         if (place == nullptr) return false;
         blocks_.emplace(place, Block{bytes, bytes, &home, true});
         home.emplace(place, bytes);
-        statistics_.held += bytes;
-        ++statistics_.fresh;
+        count_held(bytes);
         return true;
     }
 
@@ -213,8 +213,7 @@ private:
     std::shared_ptr<void> lone_block(std::size_t bytes) {
         void* const place = Source::take(bytes);
         if (place == nullptr) Source::refuse(bytes);
-        statistics_.held += bytes;
-        ++statistics_.fresh;
+        count_held(bytes);
         count_in(bytes);
         return {place, [owner = instance(), bytes](void* block) {
                     const std::lock_guard lock(owner->mutex_);
@@ -224,6 +223,11 @@ private:
                 }};
     }
 
+    void count_held(std::size_t bytes) {
+        statistics_.held += bytes;
+        statistics_.most = std::max(statistics_.most, statistics_.held);
+        ++statistics_.fresh;
+    }
     void count_in(std::size_t bytes) {
         statistics_.in_use += bytes;
         statistics_.peak = std::max(statistics_.peak, statistics_.in_use);

@@ -2,6 +2,7 @@
 // Memory of the GPU: a heap of slabs for what the compute stream works on, and blocks apart from it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -49,6 +50,9 @@ template <class T> std::shared_ptr<T> scratch(std::int64_t count) {
     return std::static_pointer_cast<T>(DeviceHeap::allocate(static_cast<std::size_t>(count) * sizeof(T)));
 }
 
+/// Bytes of memory_apart() that somebody has.
+inline std::atomic<std::size_t> bytes_apart = 0;
+
 /// Memory for what another stream than the compute stream touches: nobody had it before, nor has it afterwards. The
 /// heap does not count it as its own, which could become something else.
 inline std::shared_ptr<void> memory_apart(std::size_t bytes) {
@@ -58,7 +62,11 @@ inline std::shared_ptr<void> memory_apart(std::size_t bytes) {
         block = DeviceMemory::take(bytes);
     }
     if (block == nullptr) DeviceMemory::refuse(bytes);
-    return {block, DeviceMemory::give};
+    bytes_apart += bytes;
+    return {block, [bytes](void* place) {
+                DeviceMemory::give(place);
+                bytes_apart -= bytes;
+            }};
 }
 
 }  // namespace cuda
