@@ -22,6 +22,11 @@ bool says(const Error& error, const std::string& text) {
     return std::string(error.what()).find(text) != std::string::npos;
 }
 
+Tensor<D> normal_values(const Shape& shape, std::uint64_t stream) {
+    Generator random(5, stream);
+    return normal<D>(shape, random);
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(the_host_code_runs_three_times_and_the_work_every_time) {
@@ -56,6 +61,34 @@ BOOST_AUTO_TEST_CASE(a_cell_is_read_when_the_work_is_done) {
         all.push_back(found.item());
     }
     BOOST_TEST((all == std::vector<float>{4, 3, 2, 1, 3}));
+}
+
+/// Weights change in place from run to run, as an optimiser changes them.
+BOOST_AUTO_TEST_CASE(weights_are_rounded_once_a_run) {
+    using Half = Cuda<bfloat16>;
+    Var<D> w = normal_values({9, 70}, 1), b = normal_values({9}, 2);
+    const Var<Half> x = in<Half>(Var<D>(normal_values({5, 70}, 3)));
+    const auto change = [](Var<D>& to, std::uint64_t stream) {
+        D::copy(to.value().data(), normal_values(to.shape(), stream).data(),
+                static_cast<std::size_t>(to.count()) * sizeof(float));
+    };
+    const auto product = [&] { return full(Var<Half>(linear(x, w, b))).value(); };
+    const backend::RoundedWeights<Half> weights({w.value(), b.value()});
+    backend::Replay<Half> replay;
+    Tensor<D> found;
+    for (std::uint64_t i = 0; i < 5; ++i) {
+        change(w, 10 + i), change(b, 20 + i);
+        const auto expected = product().to_vector();
+        replay.run([&] {
+            const auto rounded = weights.round();
+            found = product();
+        });
+        BOOST_TEST((found.to_vector() == expected), "run " << i);
+    }
+    const auto before = product().to_vector();
+    const auto rounded = weights.round();
+    change(w, 30), change(b, 31);
+    BOOST_TEST((product().to_vector() == before));  // it is the copies that are read
 }
 
 /// Tensors that live while the graph runs keep their memory.

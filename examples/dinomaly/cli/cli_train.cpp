@@ -60,8 +60,9 @@ void declare_setting(CLI::App& command, TrainOptions& o) {
 void declare_sizes(CLI::App& command, TrainOptions& o) {
     CLI::Option_group* sizes = command.add_option_group("Sizes");
     add_size(*sizes, "--size", o.size,
-             "Pictures are resized to this; by default as the encoder is used, see 'dinomaly encoders'");
-    add_size(*sizes, "--crop", o.crop, "The middle of this size is used; by default as the encoder is used");
+             "Pictures are resized to this; where an encoder is used at another size, that is the default: see "
+             "'dinomaly encoders'");
+    add_size(*sizes, "--crop", o.crop, "The middle of this size is used; the default is the encoder's, too");
     add_size(
         *sizes, "--tile", o.tile,
         "Larger pictures are learnt and judged in overlapping tiles of so many of their own pixels, each resized to "

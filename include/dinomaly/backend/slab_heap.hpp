@@ -74,17 +74,19 @@ public:
         Region(Region&&) noexcept = default;
         Region& operator=(Region&&) = delete;
         ~Region() {
-            if (free_ != nullptr) instance()->join(*free_);
+            if (free_ != nullptr) heap_->join(*free_);
         }
 
     private:
         friend class SlabHeap;
+        std::shared_ptr<SlabHeap> heap_;
         std::unique_ptr<Stretches> free_;
     };
 
     /// A region with a slab of `bytes`, or with none where the system has no such slab.
     static Region region(std::size_t bytes) {
         Region made;
+        made.heap_ = instance();
         made.free_ = std::make_unique<Stretches>();
         const std::lock_guard lock(instance()->mutex_);
         if (bytes > 0) instance()->add_slab(round_up(bytes, slab_step), *made.free_);
