@@ -34,17 +34,19 @@ void gemm(Cuda<T>, std::int64_t batch, std::int64_t m, std::int64_t n, std::int6
           "a transposed result or residual, expected one by rows");
     if (batch * m * n == 0) return;
     check(k > 0, "gemm", "a sum over nothing with a bias or a residual, expected k > 0");
-    const Matrix<const C> residual = addends.residual, into{c.data, c.stride, false, c.batch_stride};
-    if (cuda::multiply({batch, m, n, k, a, b, residual, c, addends.bias})) return;
+    const Matrix<const C> residual = addends.residual;
+    cuda::BlasProduct product{batch, m, n, k, a, b, residual, c, addends.bias};
+    if (cuda::multiply(product)) return;
 
     // Not every version of the library does all of it at once: the residual goes to its place before, the bias after.
     const Shape sizes{batch, m, n};
     const Strides strides{c.batch_stride, c.stride, 1};
     if (residual.data != nullptr && residual.data != c.data)
         move(Cuda<C>{}, sizes, c.data, strides, residual.data, {residual.batch_stride, residual.stride, 1});
-    check(cuda::multiply({batch, m, n, k, a, b, residual.data != nullptr ? into : residual, c, nullptr}), "cublasLt",
-          "no algorithm for ", batch, " x [", m, ", ", k, "] by [", k, ", ", n, "], strides ", a.stride, ", ", b.stride,
-          ", ", c.stride);
+    product.bias = nullptr;
+    if (residual.data != nullptr) product.c = product.d;
+    check(cuda::multiply(product), "cublasLt", "no algorithm for ", batch, " x [", m, ", ", k, "] by [", k, ", ", n,
+          "], strides ", a.stride, ", ", b.stride, ", ", c.stride);
     if (addends.bias != nullptr) move(Cuda<C>{}, sizes, c.data, strides, addends.bias, {0, 0, 1}, true);
 }
 
