@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Replay on a GPU: a sequence of kernels that runs again and again is recorded as a CUDA graph and launched as one.
 //
-// The first runs are ordinary: kernels are loaded, products choose their algorithms, memory comes into the cache. The
+// The first runs are ordinary: kernels are loaded, products choose their algorithms, the peak of memory is seen. The
 // next is recorded, and from then on the graph runs in place of the host code. Its kernels read the same memory each
 // time, so inputs are copied into fixed tensors (feed) and numbers that change stand in cells (core/cell.hpp). Blocks
 // that were allocated and freed while recording stay with the graph.
