@@ -171,7 +171,7 @@ inline cudaError_t cudaMemsetAsync(void* to, int byte, std::size_t bytes, cudaSt
     if (bytes > 0 && !simt::detail::DeviceMemory::instance().holds(to, bytes))
         return simt::detail::done(cudaErrorInvalidValue);
     return simt::submit(stream, [=] {
-        if (bytes > 0) std::memset(to, byte, bytes);
+        if (bytes > 0 && simt::options().runs) std::memset(to, byte, bytes);
     });
 }
 /// Waits for the default stream, and so for no other.

@@ -34,7 +34,7 @@ struct Options {
     std::uint64_t seed = 1;
     std::size_t device_bytes = std::size_t{8} << 30;  // cudaMalloc fails beyond
     bool blas_takes_addends = true;  // false: cuBLASLt has no algorithm with a bias, nor with C apart from D
-    bool runs = true;                // false: kernels and products are counted, not run, and new memory holds anything
+    bool runs = true;                // false: kernels and products are counted, not run, and memory holds anything
 };
 
 /// The options of the launches to come.
