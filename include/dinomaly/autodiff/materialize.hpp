@@ -67,12 +67,9 @@ public:
             const Site<D>& site = sites_[i];
             Place& place = places_[i];
             if (site.is_product ? dz == nullptr : !site.wants_grad()) continue;
-            if (takes_arriving(site)) {
-                if (site.is_product) continue;
-                if (!site.node->grad.unique()) {
-                    handed_on_.push_back(&site);
-                    continue;
-                }
+            if (takes_arriving(site) && (site.is_product || !site.node->grad.unique())) {
+                if (!site.is_product) handed_on_.push_back(&site);
+                continue;
             }
             runs = true;
             if (site.is_product) {

@@ -357,11 +357,15 @@ private:
         constexpr std::int64_t too_small_to_time = 1'000'000;
         const std::shared_ptr<void> d = call.stand_in();
         std::vector<BlasAlgorithm> candidates = call.candidates(handle_);
-        std::erase_if(candidates, [&](const BlasAlgorithm& algorithm) {  // the first run loads code, too
+        const auto fails = [&](const BlasAlgorithm& algorithm) {  // the first run loads code, too
             return call.run(handle_, workspace_.get(), algorithm, d.get()) != CUBLAS_STATUS_SUCCESS;
-        });
-        if (candidates.empty()) return std::nullopt;
-        return call.multiply_adds() < too_small_to_time ? candidates.front() : fastest(call, candidates, d.get());
+        };
+        if (call.multiply_adds() < too_small_to_time) {
+            const auto first = std::ranges::find_if_not(candidates, fails);
+            return first == candidates.end() ? std::nullopt : std::optional(*first);
+        }
+        std::erase_if(candidates, fails);
+        return candidates.empty() ? std::nullopt : std::optional(fastest(call, candidates, d.get()));
     }
 
     /// By the shortest of a few rounds over all of them, so that a clock that still rises favours none.
