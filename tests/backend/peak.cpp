@@ -26,13 +26,14 @@ double chain_speed() {
 
 }  // namespace
 
-// A chain takes 3 to 8 cycles a link; in that time a core starts 1 to 4 vector instructions a cycle. A loop that the
-// compiler folded away, or one that waits for its own results, is outside of these bounds.
+// A chain takes 3 to 8 cycles a link; in that time a core starts 1 to 4 vector instructions a cycle, or half as many
+// where another thread shares it, which slows no chain. A loop that the compiler folded away, or one that waits for its
+// own results, is outside of these bounds.
 BOOST_AUTO_TEST_CASE(a_peak_is_what_a_processor_can_do) {
     backend::thread_pool().resize(1);
     const double link = chain_speed();
     const auto check_bounds = [&](double peak, int operations) {
-        BOOST_TEST(peak > 2 * link * operations);
+        BOOST_TEST(peak > 1.2 * link * operations);
         BOOST_TEST(peak < 4 * 8 * link * operations);
     };
     check_bounds(backend::measure_peak(Precision::fp32), backend::detail::PeakFp32::operations);
