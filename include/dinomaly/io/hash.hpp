@@ -9,6 +9,9 @@
 #ifndef XXH_INLINE_ALL
 #define XXH_INLINE_ALL  // xxHash as a header, no library to link
 #endif
+#if !defined(NDEBUG) && !defined(XXH_NO_INLINE_HINTS)
+#define XXH_NO_INLINE_HINTS 1  // g++ -Og refuses what xxHash forces to be inlined
+#endif
 #include <xxhash.h>
 
 #include <algorithm>
