@@ -23,8 +23,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 
 if(DINOMALY_SANITIZE)
-    # At -O1 with instrumentation g++ 12 sees uninitialised values in <immintrin.h> and in Eigen that are not there.
-    cxx_flags(-fsanitize=${DINOMALY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1
+    # -Og: half the compile time of -O1 with instrumentation. With either g++ 12 sees uninitialised values in
+    # <immintrin.h> and in Eigen that are not there.
+    cxx_flags(-fsanitize=${DINOMALY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -Og -g1
               -Wno-maybe-uninitialized)
     target_link_options(dinomaly_build_flags INTERFACE -fsanitize=${DINOMALY_SANITIZE})
 endif()
