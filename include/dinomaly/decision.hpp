@@ -60,6 +60,12 @@ struct Decision {
         check(found != classes.end(), "decision", "no class '", class_name, "'; known: ", names);
         return found->second;
     }
+
+    /// The decision of a class; of all for one that is not known.
+    const ClassDecision& nearest_to(const std::string& class_name) const {
+        const auto found = classes.find(class_name);
+        return found == classes.end() ? all : found->second;
+    }
 };
 
 /// The judged pictures of a class that thresholds are to be found from.

@@ -111,11 +111,8 @@ void print_decision(const Decision& decision) {
 Verdicts count_verdicts(const Decision& decision, const std::vector<ClassReport>& reports) {
     Verdicts verdicts;
     if (decision.empty()) return verdicts;
-    for (const ClassReport& report : reports) {
-        const auto known = decision.classes.find(report.name);
-        const ClassDecision& each = known == decision.classes.end() ? decision.all : known->second;
-        verdicts += dinomaly::count_verdicts(judged_objects(report), each.thresholds.image);
-    }
+    for (const ClassReport& report : reports)
+        verdicts += dinomaly::count_verdicts(judged_objects(report), decision.nearest_to(report.name).thresholds.image);
     return verdicts;
 }
 
