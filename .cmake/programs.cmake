@@ -22,6 +22,16 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
     cxx_flags(-Wno-restrict)
 endif()
 
+# g++ collects its garbage from 128 MB on. Where there is memory for it, not to do so below 2 GB makes it a tenth faster.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    cmake_host_system_information(RESULT memory QUERY TOTAL_PHYSICAL_MEMORY)
+    cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+    math(EXPR memory_of_a_job "${memory} / ${cores}")
+    if(memory_of_a_job GREATER 8000)
+        cxx_flags(--param=ggc-min-heapsize=2097152)
+    endif()
+endif()
+
 if(DINOMALY_SANITIZE)
     # -Og: half the compile time of -O1 with instrumentation. With either g++ 12 sees uninitialised values in
     # <immintrin.h> and in Eigen that are not there.

@@ -9,7 +9,7 @@ for tool in clang-tidy clang-tidy-14; do
         build=$1
         shift
         # the build's own flags are those of another compiler, some of which clang does not know
-        exec "$tool" --quiet --extra-arg=-Wno-unknown-warning-option -p "$build" "$@"
+        exec "$tool" --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-Qunused-arguments -p "$build" "$@"
     fi
 done
 echo "skipped: clang-tidy 14 or later is not installed"
