@@ -27,8 +27,8 @@ double chain_speed() {
 }  // namespace
 
 // A chain takes 3 to 8 cycles a link; in that time a core starts 1 to 4 vector instructions a cycle, or half as many
-// where another thread shares it, which slows no chain. A loop that the compiler folded away, or one that waits for its
-// own results, is outside of these bounds.
+// where it splits wide ones or another thread shares it, which slows no chain. A loop that the compiler folded away, or
+// one that waits for its own results, at most a link at a time, is outside of these bounds.
 BOOST_AUTO_TEST_CASE(a_peak_is_what_a_processor_can_do) {
     backend::thread_pool().resize(1);
     const double link = chain_speed();
