@@ -62,7 +62,7 @@ struct Decision {
     }
 
     /// The decision of a class; of all for one that is not known.
-    const ClassDecision& nearest_to(const std::string& class_name) const {
+    const ClassDecision& of_or_all(const std::string& class_name) const {
         const auto found = classes.find(class_name);
         return found == classes.end() ? all : found->second;
     }

@@ -51,8 +51,8 @@ BOOST_AUTO_TEST_CASE(good_pictures_decide_for_each_class_and_for_all) {
     BOOST_TEST(promised_rate(decide_from_good(two_classes(), 0.01, "")) == 1 / 21.0,
                boost::test_tools::tolerance(1e-9));
     expect_error([&] { decision.of("cab"); }, {"no class 'cab'", "bottle, cap"});
-    BOOST_TEST(decision.nearest_to("cap").thresholds.image == 0.19F, near);
-    BOOST_TEST(decision.nearest_to("cab").thresholds.image == 0.27F, near);
+    BOOST_TEST(decision.of_or_all("cap").thresholds.image == 0.19F, near);
+    BOOST_TEST(decision.of_or_all("cab").thresholds.image == 0.27F, near);
 }
 
 BOOST_AUTO_TEST_CASE(labels_decide_at_the_best_f1) {

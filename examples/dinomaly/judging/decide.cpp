@@ -112,7 +112,7 @@ Verdicts count_verdicts(const Decision& decision, const std::vector<ClassReport>
     Verdicts verdicts;
     if (decision.empty()) return verdicts;
     for (const ClassReport& report : reports)
-        verdicts += dinomaly::count_verdicts(judged_objects(report), decision.nearest_to(report.name).thresholds.image);
+        verdicts += dinomaly::count_verdicts(judged_objects(report), decision.of_or_all(report.name).thresholds.image);
     return verdicts;
 }
 

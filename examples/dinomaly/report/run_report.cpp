@@ -158,7 +158,7 @@ std::size_t bytes_of(const std::vector<ReportView>& views) {
 
 Thresholds thresholds_of(const RunReport& run, const ClassReport& report) {
     if (run.decision.empty()) return {static_cast<float>(report.image.f1_threshold), report.pixels.best_f1_threshold()};
-    return run.decision.nearest_to(report.name).thresholds;
+    return run.decision.of_or_all(report.name).thresholds;
 }
 
 /// "95.1 s", "12 min", "3 h 20 min".
